@@ -1,0 +1,62 @@
+"""Every fixed limit of the service, in one place; settable ones are in config.py."""
+
+from typing import Final
+
+MIB: Final = 1024 * 1024
+
+# Requests (docs/api.md §1-3)
+MAX_JSON_DEPTH: Final = 32
+MAX_LANGUAGES: Final = 200
+MAX_LOTS: Final = 50_000
+MAX_LOT_ID_CHARS: Final = 128
+MAX_ADDITIONAL_INFO_CHARS: Final = 10_000
+MAX_IMAGES_PER_LOT: Final = 500
+MAX_URL_CHARS: Final = 2_048
+MAX_WEBHOOK_URLS: Final = 100
+MAX_SYNC_IMAGES: Final = 20
+MAX_SYNC_TRANSLATIONS: Final = 2
+MAX_VALIDATION_URLS: Final = 100
+MAX_METADATA_PAIRS: Final = 16
+MAX_METADATA_KEY_CHARS: Final = 64
+MAX_METADATA_VALUE_CHARS: Final = 512
+MAX_ERROR_DETAILS: Final = 20
+MIN_KEY_CHARS: Final = 32
+MAX_PAGE: Final = 100
+DEFAULT_PAGE: Final = 10
+REQUEST_STATEMENT_SECONDS: Final = 25
+RESULTS_PAGE_LOTS: Final = 500
+
+# Images (docs/api.md §4)
+MAX_IMAGE_BYTES: Final = 10 * MIB
+IMAGE_CONNECT_SECONDS: Final = 3.0
+IMAGE_TOTAL_SECONDS: Final = 10.0
+IMAGE_REDIRECTS: Final = 3
+IMAGES_IN_FLIGHT: Final = 512
+IMAGES_PER_HOST: Final = 256
+PARK_AFTER_FAILED_CONNECTS: Final = 50
+PARK_SECONDS: Final = 60.0
+
+# OpenAI's Batch API guide: 50,000 lines and 200 MB a file; the margin covers the last line.
+MAX_BATCH_REQUESTS: Final = 50_000
+MAX_BATCH_BYTES: Final = 190 * MIB
+OWN_BATCH_REQUESTS: Final = 1_000
+MAX_ATTEMPTS: Final = 3
+BATCH_WINDOW_HOURS: Final = 24
+FILE_DAYS: Final = 30
+VISION_MAX_TOKENS: Final = 6_000
+TRANSLATION_MAX_TOKENS: Final = 4_000
+LARGER_FACTOR: Final = 4
+
+# Webhooks (docs/api.md §6)
+WEBHOOK_TOTAL_SECONDS: Final = 15.0
+WEBHOOK_ANSWER_BYTES: Final = 64 * 1024
+WEBHOOK_ANSWER_CHARS: Final = 1_000
+WEBHOOK_PART_LOTS: Final = 500
+WEBHOOK_PART_BYTES: Final = 1_000_000
+WEBHOOK_PER_HOST: Final = 4
+WEBHOOK_SLOTS: Final = 64
+MAX_RETRY_AFTER_SECONDS: Final = 600.0
+
+# Leases (docs/api.md §10: work goes on within 60 s of a crash)
+LEASE_SECONDS: Final = 20
+HEARTBEAT_STALE_SECONDS: Final = 60
