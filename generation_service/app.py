@@ -1,0 +1,84 @@
+"""create_app: the only place where the parts are put together."""
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine, text
+
+from generation_service.api import routes
+from generation_service.clients.images import ImageProber
+from generation_service.clients.openai_api import OpenAIClient
+from generation_service.db import operations
+from generation_service.db.embedded import acquire
+from generation_service.db.engine import ENGINE_OPTIONS, driver_url, make_engine, migrate
+from generation_service.db.models.base import Base
+from generation_service.pipeline.resources import Resources
+from generation_service.telemetry import configure_logs
+from generation_service.worker import Worker
+
+if TYPE_CHECKING:
+    from config import Config
+
+_log = structlog.get_logger()
+
+
+def create_app(config: "Config") -> Flask:
+    """Build the app on a migrated database; its worker waits in `app.extensions["worker"]`.
+
+    The worker is not started here: a thread does not survive a fork.
+    """
+    configure_logs(config.log_level)
+    app = Flask("generation_service")
+    engine = _database(app, config)
+    resources = _resources(engine, config)
+    worker = Worker(resources)
+    app.extensions["worker"] = worker
+    routes.register(
+        app,
+        resources,
+        database_alive=lambda: _answers(engine),
+        stages_tick=worker.is_ticking,
+    )
+    return app
+
+
+def prepare_database(config: "Config") -> str:
+    """Start the embedded PostgreSQL if none is named, migrate, and return the database's URL."""
+    url = driver_url(config.database_url or acquire(config.data_dir))
+    engine = make_engine(url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()
+    return url
+
+
+def _database(app: Flask, config: "Config") -> Engine:
+    """Let Flask-SQLAlchemy own the engine; the statements themselves are in `db`."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = prepare_database(config)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = ENGINE_OPTIONS
+    database = SQLAlchemy(app, model_class=Base)
+    with app.app_context():
+        engine: Engine = database.engine
+    return engine
+
+
+def _resources(engine: Engine, config: "Config") -> Resources:
+    with engine.begin() as connection:
+        deployment = operations.setting(connection, "deployment_id", str(uuid4()))
+    return Resources(
+        engine=engine,
+        openai=OpenAIClient(api_key=config.openai_api_key, base_url=config.openai_base_url),
+        prober=ImageProber(allowed_private=config.allowed_private_hosts),
+        settings=config,
+        deployment=deployment,
+    )
+
+
+def _answers(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return True

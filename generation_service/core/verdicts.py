@@ -1,0 +1,82 @@
+"""What becomes of a request, given OpenAI's answer and what the request has been through.
+
+Only what can succeed is tried again, at most MAX_ATTEMPTS times; everything else ends with its
+reason. (A request that is never asked again can't be paid twice.)
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from generation_service.core.html import clean
+from generation_service.core.limits import MAX_ATTEMPTS
+from generation_service.core.replies import Completion, Failure, Reply, Retry
+
+RETRY_SECONDS = (0.0, 30.0, 120.0)
+"""Delay before an attempt, by the number of attempts already made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The text, cleaned and not empty."""
+
+    text: str
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    failure: Failure
+
+
+class How(StrEnum):
+    AS_IT_WAS = "as_it_was"
+    LARGER = "larger"
+    AFTER_PROBE = "after_probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`delay` is in seconds; a `free` attempt doesn't count."""
+
+    failure: Failure
+    how: How = How.AS_IT_WAS
+    delay: float = 0.0
+    free: bool = False
+
+
+Verdict = Done | GiveUp | Again
+
+
+def judge(reply: Reply, *, attempt: int, larger: bool, reprobed: bool) -> Verdict:
+    """`attempt` counts from 1; `larger` and `reprobed` tell which remedies are used up."""
+    failure = reply if isinstance(reply, Failure) else None
+    if isinstance(reply, Completion):
+        text = clean(reply.text)
+        if text:
+            return Done(text, reply)
+        failure = _empty(reply)
+    assert failure is not None  # noqa: S101 - a Reply is one or the other
+    return _after_failure(failure, attempt=attempt, larger=larger, reprobed=reprobed)
+
+
+def _after_failure(failure: Failure, *, attempt: int, larger: bool, reprobed: bool) -> Verdict:
+    if failure.retry is Retry.FREE:
+        return Again(failure, free=True)
+    if failure.retry is Retry.LARGER and not larger:
+        return Again(failure, How.LARGER)
+    if failure.retry is Retry.REPROBE and not reprobed:
+        return Again(failure, How.AFTER_PROBE)
+    if failure.retry is Retry.AGAIN and attempt < MAX_ATTEMPTS:
+        delay = RETRY_SECONDS[attempt] if failure.retry_after is None else failure.retry_after
+        return Again(failure, delay=delay)
+    return GiveUp(failure)
+
+
+def _empty(completion: Completion) -> Failure:
+    return Failure(
+        code="openai_empty_answer",
+        message="The model answered without a usable text.",
+        retry=Retry.AGAIN,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+    )

@@ -1,0 +1,82 @@
+"""What request lines are written from."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from generation_service.db.statements import rows, run
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """What a request line is written from."""
+
+    id: int
+    attempt: int
+    larger: bool
+    estimated_tokens: int
+    image_urls: Sequence[str]
+    additional_info: str | None
+    language: str
+    english: str | None
+
+
+def request_rows(connection: Connection, batch_id: UUID) -> Iterator[RequestRow]:
+    """Stream what the batch's request lines are written from, by id."""
+    statement = text(
+        """
+        SELECT d.id, d.attempt, d.larger, d.estimated_tokens, d.language, l.additional_info,
+               english.damages AS english, ARRAY(
+                   SELECT url FROM unnest(l.image_urls) WITH ORDINALITY AS image (url, n)
+                   WHERE url <> ALL(coalesce(l.missing_images, '{}')) ORDER BY n
+               ) AS image_urls
+        FROM descriptions d JOIN batch_lots l ON l.id = d.lot
+        LEFT JOIN descriptions english ON d.kind = 'translation'
+            AND english.lot = d.lot AND english.kind = 'vision'
+        WHERE d.openai_batch = :id AND d.status = 'submitted' ORDER BY d.id
+        """
+    )
+    streamed = {"stream_results": True, "max_row_buffer": 200}
+    for row in connection.execute(statement, {"id": batch_id}, execution_options=streamed):
+        yield RequestRow(
+            row.id,
+            row.attempt,
+            row.larger,
+            row.estimated_tokens,
+            row.image_urls,
+            row.additional_info,
+            row.language,
+            row.english,
+        )
+
+
+def submitted_count(connection: Connection, batch_id: UUID) -> int:
+    counted: int = run(
+        connection,
+        "SELECT count(*) FROM descriptions WHERE openai_batch = :id AND status = 'submitted'",
+        id=batch_id,
+    ).scalar_one()
+    return counted
+
+
+def numbered(
+    connection: Connection, batch_id: UUID, lines: Collection[int]
+) -> list[tuple[int, tuple[int, int]]]:
+    """Return (line, (description, attempt)) for lines of the input file, counted from 1.
+
+    The file was written by id; a request cancelled since then still has its line.
+    """
+    found = rows(
+        connection,
+        """
+        SELECT line, id, attempt FROM (
+            SELECT row_number() OVER (ORDER BY id) AS line, id, attempt
+            FROM descriptions WHERE openai_batch = :id
+        ) numbered WHERE line = ANY(CAST(:lines AS bigint[]))
+        """,
+        id=batch_id,
+        lines=sorted(lines),
+    )
+    return [(row.line, (row.id, row.attempt)) for row in found]

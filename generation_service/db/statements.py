@@ -1,0 +1,91 @@
+"""Small pieces that the statements of this package share."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Row, text
+
+
+class LeaseLostError(Exception):
+    """Another process has taken the work over; what this one found out must not be recorded."""
+
+
+def run(connection: Connection, statement: str, **values: Any) -> CursorResult[Any]:
+    return connection.execute(text(statement), values)
+
+
+def rows(connection: Connection, statement: str, **values: Any) -> list[Row[Any]]:
+    return list(run(connection, statement, **values))
+
+
+def changed(connection: Connection, statement: str, **values: Any) -> int:
+    """Run a statement and return how many rows it changed."""
+    return run(connection, statement, **values).rowcount
+
+
+_Status = TypeVar("_Status", bound=StrEnum)
+
+
+def sources(table: Mapping[_Status, frozenset[_Status]], target: _Status) -> list[str]:
+    """The states from which `target` may be reached, for `status = ANY(:sources)`."""
+    return names(table[target])
+
+
+def names(states: Iterable[StrEnum]) -> list[str]:
+    return sorted(state.value for state in states)
+
+
+def copy_rows(connection: Connection, target: str, lines: Iterable[str]) -> None:
+    """Stream lines of COPY's text format into `target`, e.g. `batch_lots (job_id, position)`."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.copy_expert(f"COPY {target} FROM STDIN", LineReader(lines))
+    finally:
+        cursor.close()
+
+
+class LineReader:
+    """A file-like view of an iterable of text, so that COPY never holds all of it."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._rest = ""
+
+    def read(self, size: int = 8192) -> str:
+        pieces, held = [self._rest], len(self._rest)
+        while held < size:
+            line = next(self._lines, None)
+            if line is None:
+                break
+            pieces.append(line)
+            held += len(line)
+        joined = "".join(pieces)
+        self._rest = joined[size:]
+        return joined[:size]
+
+    def readline(self, size: int = 8192) -> str:
+        return self.read(size)
+
+
+def copy_line(*values: object) -> str:
+    """One row in COPY's text format; None is NULL, lists of strings are text arrays."""
+    return "\t".join(_copy_field(value) for value in values) + "\n"
+
+
+def _copy_field(value: object) -> str:
+    if value is None:
+        return r"\N"
+    if isinstance(value, list | tuple):
+        return _escape("{" + ",".join(_array_item(str(item)) for item in value) + "}")
+    return _escape(str(value))
+
+
+def _array_item(item: str) -> str:
+    return '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escape(field: str) -> str:
+    return (
+        field.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    )

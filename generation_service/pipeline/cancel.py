@@ -1,0 +1,34 @@
+"""Cancelling a job: finished lots stay, the rest is settled, and late answers change nothing."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from generation_service.core.errors import ServiceError
+from generation_service.db import deliveries, jobs, openai_batches, settling
+from generation_service.db.jobs import Job
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+
+def cancel(resources: Resources, client: str, job_id: UUID) -> Job:
+    """Cancel and return the job; ServiceError `not_found` or `job_not_cancellable`."""
+
+    def work(connection: Connection) -> Job:
+        jobs.lock(connection, [job_id])
+        job = jobs.find(connection, job_id, client)
+        if job is None:
+            raise ServiceError("not_found", "There is no job with this id.")
+        if not jobs.cancel(connection, job_id):
+            raise ServiceError(
+                "job_not_cancellable",
+                "Only pending, processing, or translating jobs can be cancelled. "
+                f"Current status: {job.status}",
+                extra={"status": job.status.value},
+            )
+        settling.cancel_work(connection, job_id)
+        openai_batches.request_cancel(connection, job_id)
+        deliveries.enqueue(connection, [job_id])
+        return jobs.find(connection, job_id, client) or job
+
+    return transaction(resources.engine, work)

@@ -1,0 +1,33 @@
+"""Claiming OpenAI batches, for the three stages that work on them."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import openai_batches
+from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.pipeline.lease import Renewal
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+
+def claimed(resources: Resources, states: Sequence[OpenAIBatchStatus]) -> ClaimedBatch | None:
+    """Claim an OpenAI batch that is due in one of the states, if there is one."""
+    token = uuid4()
+    return transaction(
+        resources.engine,
+        lambda connection: openai_batches.claim(
+            connection, states, token=token, lease_seconds=LEASE_SECONDS
+        ),
+    )
+
+
+def renewed(resources: Resources, batch: ClaimedBatch) -> Renewal:
+    """Keep the claim alive inside a `with` block."""
+
+    def renew() -> None:
+        with resources.engine.begin() as connection:
+            openai_batches.renew(connection, batch, LEASE_SECONDS)
+
+    return Renewal(renew)

@@ -1,0 +1,107 @@
+"""Collecting: every request of an ended OpenAI batch settled, from its files and from absence.
+
+Order in the files means nothing and counts can lie: lines are matched by `custom_id`, each recorded
+only where its description still waits for this batch. So a file may be read again from the start,
+by whoever goes on after a crash.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+
+import structlog
+
+from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.core import batch_faults
+from generation_service.core.replies import read_line
+from generation_service.core.requests import read_custom_id
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import openai_batches, queue, requests
+from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.statements import LeaseLostError
+from generation_service.pipeline import refusals
+from generation_service.pipeline.claims import claimed, renewed
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.settle import Answer, record_answers, settle_rest
+from generation_service.pipeline.transactions import transaction
+
+_log = structlog.get_logger()
+_LINES_A_TRANSACTION = 500
+_MIN_PAUSE_SECONDS = 5.0
+_FILE_TRIES = 3
+
+
+def tick(resources: Resources) -> bool:
+    """Collect one ended OpenAI batch; False when there was none."""
+    batch = claimed(resources, [OpenAIBatchStatus.COLLECTING])
+    if batch is None:
+        return False
+    with renewed(resources, batch):
+        try:
+            _collect(resources, batch)
+        except LeaseLostError as error:
+            _log.warning("lease_lost", reason=str(error))
+        except (OpenAIUnclear, OpenAIUnreachable, OpenAIRefused) as error:
+            refusals.wait(resources, batch, str(error))
+    return True
+
+
+def _collect(resources: Resources, batch: ClaimedBatch) -> None:
+    if batch.openai_status == "failed":
+        _rejected(resources, batch)
+    for file_id in (batch.output_file_id, batch.error_file_id):
+        if file_id:
+            _read_file(resources, batch, file_id)
+    settle_rest(resources.engine, batch, batch_faults.unanswered(batch.openai_status))
+    transaction(
+        resources.engine,
+        lambda connection: openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED),
+    )
+    _log.info("openai_batch_settled", openai_batch=str(batch.id), openai_id=batch.openai_id)
+
+
+def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
+    answers = _answers(resources, batch, file_id)
+    try:
+        while chunk := list(islice(answers, _LINES_A_TRANSACTION)):
+            transaction(resources.engine, partial(record_answers, batch=batch, answers=chunk))
+    except OpenAIRefused as error:  # the file is gone: what it held counts as missing
+        if batch.tries < _FILE_TRIES:
+            raise
+        _log.error("openai_file_lost", file_id=file_id, reason=str(error))
+
+
+def _answers(resources: Resources, batch: ClaimedBatch, file_id: str) -> Iterator[Answer]:
+    for text in resources.openai.file_lines(file_id):
+        line = read_line(text)
+        request = read_custom_id(line.custom_id) if line else None
+        if line and request:
+            yield Answer(*request, line.reply)
+        else:
+            _log.warning("openai_line_unreadable", openai_batch=str(batch.id), file_id=file_id)
+
+
+def _rejected(resources: Resources, batch: ClaimedBatch) -> None:
+    """The batch failed its validation: blame the named lines, try the innocent again."""
+    named, rest = batch_faults.validation_failures(batch.errors)
+    with resources.engine.connect() as connection:
+        blamed = [
+            Answer(description, attempt, named[line])
+            for line, (description, attempt) in requests.numbered(connection, batch.id, set(named))
+        ]
+    if blamed:
+        transaction(resources.engine, lambda connection: record_answers(connection, batch, blamed))
+    _learn_limit(resources, batch)
+    settle_rest(resources.engine, batch, rest)
+
+
+def _learn_limit(resources: Resources, batch: ClaimedBatch) -> None:
+    if any(fault.get("code") == batch_faults.TOKEN_LIMIT for fault in batch.errors):
+        limit = batch_faults.enqueued_limit(batch.errors)
+        pause = max(_MIN_PAUSE_SECONDS, resources.settings.openai_poll_seconds)
+        transaction(
+            resources.engine,
+            lambda connection: queue.learn_limit(
+                connection, batch.model, limit=limit, pause_seconds=pause
+            ),
+        )

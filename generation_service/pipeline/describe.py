@@ -1,0 +1,149 @@
+"""One lot, described within the request that asks for it.
+
+The deadline is handed down to every call, translations run side by side, and the only layer of
+retries is the one in `clients.openai_api`: what is repeated here are remedies, each at most once.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from generation_service.clients.deadline import Deadline
+from generation_service.core.errors import ERRORS, ServiceError
+from generation_service.core.images import TOO_FEW, too_few
+from generation_service.core.languages import is_source, translations
+from generation_service.core.limits import MAX_ATTEMPTS
+from generation_service.core.lots import GenerationRequest, Lot
+from generation_service.core.openai_errors import Failure
+from generation_service.core.results import LanguageResult, LotError, error_document
+from generation_service.core.verdicts import Again, Done, How, judge
+from generation_service.pipeline import bodies
+from generation_service.pipeline.resources import Resources
+
+_RETRY_AFTER_SECONDS = 30
+
+Asked = Done | Again | Failure
+
+
+def describe(resources: Resources, request: GenerationRequest) -> dict[str, object]:
+    """Return the answer's document; ServiceError when there is no description at all."""
+    deadline = Deadline.after(resources.settings.sync_deadline_seconds)
+    lot = request.lots[0]
+    missing = _unreachable(resources, lot, lot.image_urls)
+    english, missing = _english(resources, lot, missing, deadline)
+    translated = _translate(resources, english, translations(request.languages), deadline)
+    results = [
+        LanguageResult(language, english) if is_source(language) else translated[language]
+        for language in request.languages
+    ]
+    return _document(request, missing, results)
+
+
+def _unreachable(resources: Resources, lot: Lot, urls: Sequence[str]) -> list[str]:
+    """Probe the URLs; ServiceError when too few of the lot's photos are left."""
+    reachable = {url for url, check in resources.prober.check(urls) if check.reachable}
+    missing = [url for url in lot.image_urls if url not in reachable]
+    reason = too_few(lot.image_urls, missing, resources.settings.image_threshold)
+    if reason is not None:
+        raise ServiceError(TOO_FEW, reason, extra={"unreachable_urls": missing})
+    return missing
+
+
+def _english(
+    resources: Resources, lot: Lot, missing: list[str], deadline: Deadline
+) -> tuple[str, list[str]]:
+    """Return the description and the photos it does without."""
+    answer = _ask_about(resources, lot, missing, deadline, reprobed=False)
+    if isinstance(answer, Again):  # OpenAI could not download a photo: go on without the dead
+        named = answer.failure.image_url
+        alive = [url for url in lot.image_urls if url not in missing and url != named]
+        missing = _unreachable(resources, lot, alive)
+        answer = _ask_about(resources, lot, missing, deadline, reprobed=True)
+    if isinstance(answer, Done):
+        return answer.text, missing
+    raise _service_error(answer.failure if isinstance(answer, Again) else answer)
+
+
+def _ask_about(
+    resources: Resources, lot: Lot, missing: Sequence[str], deadline: Deadline, *, reprobed: bool
+) -> Asked:
+    urls = [url for url in lot.image_urls if url not in missing]
+    return _ask(
+        resources,
+        lambda larger: bodies.vision(resources.settings, urls, lot.additional_info, larger=larger),
+        deadline,
+        reprobed=reprobed,
+    )
+
+
+def _ask(
+    resources: Resources,
+    body: Callable[[bool], dict[str, object]],
+    deadline: Deadline,
+    *,
+    reprobed: bool,
+) -> Asked:
+    """Ask once, and once more with room for a longer answer if it was cut off."""
+    for larger in (False, True):
+        reply = resources.openai.complete(body(larger), deadline)
+        verdict = judge(reply, attempt=MAX_ATTEMPTS, larger=larger, reprobed=reprobed)
+        if isinstance(verdict, Done):
+            return verdict
+        if not isinstance(verdict, Again):
+            return verdict.failure
+        if verdict.how is not How.LARGER:
+            return verdict
+    raise AssertionError("a larger answer is asked for once")
+
+
+def _translate(
+    resources: Resources, english: str, languages: Sequence[str], deadline: Deadline
+) -> dict[str, LanguageResult]:
+    if not languages:
+        return {}
+
+    def translate(language: str) -> LanguageResult:
+        answer = _ask(
+            resources,
+            lambda larger: bodies.translation(resources.settings, english, language, larger=larger),
+            deadline,
+            reprobed=True,
+        )
+        if isinstance(answer, Done):
+            return LanguageResult(language, answer.text)
+        failure = answer.failure if isinstance(answer, Again) else answer
+        return LanguageResult(language, None, LotError(failure.code, failure.message))
+
+    with ThreadPoolExecutor(len(languages), thread_name_prefix="translate") as pool:
+        return {result.language: result for result in pool.map(translate, languages)}
+
+
+def _document(
+    request: GenerationRequest, missing: Sequence[str], results: Sequence[LanguageResult]
+) -> dict[str, object]:
+    described = [
+        {"language": result.language, "damages": result.damages}
+        for result in results
+        if result.damages is not None
+    ]
+    lot: dict[str, object] = {
+        "lot_id": request.lots[0].lot_id,
+        "descriptions": described,
+        "missing_images": list(missing),
+    }
+    document: dict[str, object] = {"version": request.version, "lots": [lot]}
+    failed = [
+        {"language": result.language, "error": error_document(result.error)}
+        for result in results
+        if result.error is not None
+    ]
+    if failed:
+        lot["failed_languages"] = failed
+    return document
+
+
+def _service_error(failure: Failure) -> ServiceError:
+    code = failure.code if failure.code in ERRORS else "openai_error"
+    retry_after = None
+    if code == "openai_rate_limited":
+        retry_after = int(failure.retry_after or _RETRY_AFTER_SECONDS)
+    return ServiceError(code, failure.message, retry_after=retry_after)

@@ -1,0 +1,107 @@
+"""Polling: how our batches fare at OpenAI, until they have ended there."""
+
+import structlog
+from sqlalchemy import Connection
+
+from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.core.limits import BATCH_WINDOW_HOURS
+from generation_service.core.openai_batch import BatchState
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import openai_batches
+from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.statements import LeaseLostError
+from generation_service.pipeline import refusals
+from generation_service.pipeline.claims import claimed, renewed
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+_log = structlog.get_logger()
+_NOT_FOUND = 404
+_VANISHED_AFTER = 2
+"""So often in a row a batch may be unknown to OpenAI before it counts as gone."""
+_OVERDUE_SECONDS = (BATCH_WINDOW_HOURS + 1) * 3600
+_LOST_SECONDS = (BATCH_WINDOW_HOURS + 2) * 3600
+
+
+def tick(resources: Resources) -> bool:
+    """Ask about one OpenAI batch; False when none was due."""
+    batch = claimed(resources, [OpenAIBatchStatus.SUBMITTED])
+    if batch is None:
+        return False
+    with renewed(resources, batch):
+        try:
+            _ask(resources, batch)
+        except LeaseLostError as error:
+            _log.warning("lease_lost", reason=str(error))
+        except (OpenAIUnclear, OpenAIUnreachable) as error:
+            refusals.wait(resources, batch, str(error))
+        except OpenAIRefused as error:
+            _refused(resources, batch, error)
+    return True
+
+
+def _ask(resources: Resources, batch: ClaimedBatch) -> None:
+    assert batch.openai_id is not None  # noqa: S101 - a submitted batch has one
+    state = resources.openai.retrieve_batch(batch.openai_id)
+    if not state.ended and (batch.cancel_requested or batch.age > _OVERDUE_SECONDS):
+        state = _cancelled(resources, state)
+    if state.ended or batch.age > _LOST_SECONDS:
+        _ended(resources, batch, state)
+    else:
+        seconds = resources.settings.openai_poll_seconds
+        transaction(
+            resources.engine,
+            lambda connection: openai_batches.try_later(
+                connection, batch, seconds=seconds, failed=False, state=state
+            ),
+        )
+
+
+def _cancelled(resources: Resources, state: BatchState) -> BatchState:
+    if state.status == "cancelling":
+        return state
+    try:
+        return resources.openai.cancel_batch(state.id)
+    except OpenAIRefused as error:  # it ended meanwhile; the next poll will see it
+        _log.info("openai_cancel_refused", openai_id=state.id, reason=str(error))
+        return state
+
+
+def _ended(resources: Resources, batch: ClaimedBatch, state: BatchState) -> None:
+    faults = [
+        {"code": fault.code, "message": fault.message, "line": fault.line, "param": fault.param}
+        for fault in state.errors
+    ]
+
+    def record(connection: Connection) -> None:
+        openai_batches.record_errors(connection, batch, faults)
+        openai_batches.move(
+            connection,
+            batch,
+            OpenAIBatchStatus.COLLECTING,
+            **openai_batches.state_fields(state),
+        )
+        openai_batches.try_later(connection, batch, seconds=0, failed=False)
+
+    transaction(resources.engine, record)
+    _log.info(
+        "openai_batch_ended",
+        openai_batch=str(batch.id),
+        openai_id=state.id,
+        openai_status=state.status,
+    )
+
+
+def _refused(resources: Resources, batch: ClaimedBatch, error: OpenAIRefused) -> None:
+    if error.status != _NOT_FOUND or batch.tries < _VANISHED_AFTER:
+        refusals.wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
+        return
+
+    def give_up(connection: Connection) -> None:
+        openai_batches.move(
+            connection, batch, OpenAIBatchStatus.COLLECTING, openai_status="vanished"
+        )
+        openai_batches.try_later(connection, batch, seconds=0, failed=False)
+
+    transaction(resources.engine, give_up)
+    _log.error("openai_batch_vanished", openai_batch=str(batch.id), openai_id=batch.openai_id)

@@ -1,0 +1,150 @@
+"""Probing: which of a lot's photos can be fetched, before anything is paid for."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection
+
+from generation_service.core.images import TOO_FEW, too_few
+from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.prompts import vision_tokens
+from generation_service.db import descriptions, jobs, lots, probes
+from generation_service.db.lots import ClaimedLot, ProbedLot
+from generation_service.pipeline import settle
+from generation_service.pipeline.lease import Renewal
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+_LOTS_A_CLAIM = 200
+_RECHECK_SECONDS = 1.0  # when another process is probing one of our lots' URLs
+
+
+def tick(resources: Resources) -> bool:
+    """Probe the photos of some pending lots; False when there were none."""
+    token = uuid4()
+    claimed = transaction(
+        resources.engine,
+        lambda connection: lots.claim(
+            connection, token=token, limit=_LOTS_A_CLAIM, lease_seconds=LEASE_SECONDS
+        ),
+    )
+    by_job = attrgetter("job_id")
+    with Renewal(lambda: _renew(resources, token)):
+        for job_id, group in groupby(sorted(claimed, key=by_job), key=by_job):
+            _probe_job(resources, job_id, token, list(group))
+    return bool(claimed)
+
+
+def _renew(resources: Resources, token: UUID) -> None:
+    with resources.engine.begin() as connection:
+        lots.renew(connection, token, LEASE_SECONDS)
+        probes.renew(connection, token, LEASE_SECONDS)
+
+
+def _probe_job(
+    resources: Resources, job_id: UUID, token: UUID, claimed: Sequence[ClaimedLot]
+) -> None:
+    ours = transaction(
+        resources.engine, lambda connection: _claim_urls(connection, job_id, token, claimed)
+    )
+    results = {url: check.reason for url, check in resources.prober.check(ours)}
+    transaction(
+        resources.engine, lambda connection: probes.record(connection, job_id, token, results)
+    )
+    transaction(
+        resources.engine,
+        lambda connection: _settle_lots(connection, resources, job_id, token, claimed),
+    )
+
+
+def _claim_urls(
+    connection: Connection, job_id: UUID, token: UUID, claimed: Sequence[ClaimedLot]
+) -> list[str]:
+    ours: list[str] = []
+    for again in (False, True):
+        urls = _distinct(lot for lot in claimed if lot.reprobe is again)
+        ours += probes.claim(
+            connection, job_id, urls, token=token, lease_seconds=LEASE_SECONDS, again=again
+        )
+    return list(dict.fromkeys(ours))
+
+
+def _distinct(claimed: Iterable[ClaimedLot]) -> list[str]:
+    return list(dict.fromkeys(url for lot in claimed for url in lot.image_urls))
+
+
+def _settle_lots(
+    connection: Connection,
+    resources: Resources,
+    job_id: UUID,
+    token: UUID,
+    claimed: Sequence[ClaimedLot],
+) -> None:
+    """Record every lot whose photos are all known; the others wait for another process."""
+    jobs.lock(connection, [job_id])
+    known = probes.known(connection, job_id, _distinct(claimed))
+    ready = [lot for lot in claimed if all(url in known for url in lot.image_urls)]
+    found = [_judge(lot, known, resources.settings.image_threshold) for lot in ready]
+    recorded = lots.record_probe(connection, token, found)
+    kept = [(lot, probed) for lot, probed in zip(ready, found, strict=True) if lot.id in recorded]
+    _queue(connection, resources, kept)
+    _fail_reprobed(connection, kept)
+    settle.count_and_end(connection, job_id, _counts(kept))
+    waiting = {lot.id for lot in claimed} - {lot.id for lot in ready}
+    lots.release(connection, token, waiting, after=_RECHECK_SECONDS)
+
+
+def _judge(lot: ClaimedLot, known: dict[str, bool], threshold: float) -> ProbedLot:
+    missing = [url for url in lot.image_urls if not known[url]]
+    reason = too_few(lot.image_urls, missing, threshold)
+    return ProbedLot(
+        id=lot.id, missing_images=missing, error=None if reason is None else (TOO_FEW, reason)
+    )
+
+
+_Recorded = Sequence[tuple[ClaimedLot, ProbedLot]]
+
+
+def _queue(connection: Connection, resources: Resources, recorded: _Recorded) -> None:
+    detail = resources.settings.image_detail
+    descriptions.queue_vision(
+        connection,
+        [
+            (
+                lot.id,
+                vision_tokens(
+                    len(lot.image_urls) - len(probed.missing_images), lot.additional_info, detail
+                ),
+            )
+            for lot, probed in recorded
+            if probed.error is None
+        ],
+    )
+
+
+def _fail_reprobed(connection: Connection, recorded: _Recorded) -> None:
+    for lot, probed in recorded:
+        if lot.reprobe and probed.error is not None:
+            code, message = probed.error
+            descriptions.fail_held(connection, lot.id, code=code, message=message)
+
+
+def _counts(recorded: _Recorded) -> Counter[str]:
+    """What probing adds to the job's counters; a second probe adds only the difference."""
+    counter: Counter[str] = Counter()
+    for lot, probed in recorded:
+        before = lot.known_missing
+        total, missing = len(lot.image_urls), len(probed.missing_images)
+        known = 0 if before is None else total - len(before)
+        counter["images_failed"] += missing - len(before or ())
+        counter["images_completed"] += total - missing - known
+        counter["lots_probed"] += before is None
+        if probed.error is not None:
+            counter["vision_failed"] += 1
+            counter["translation_failed"] += lot.translations
+            counter["lots_settled"] += 1
+            counter["lots_failed"] += 1
+    return counter

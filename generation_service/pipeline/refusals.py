@@ -1,0 +1,73 @@
+"""What follows when OpenAI says no, or nothing, to an OpenAI batch as a whole.
+
+Passing trouble is waited out with growing pauses. A clear no to what we sent fails the requests
+with OpenAI's own words, so that no job waits for what will never come.
+"""
+
+import structlog
+
+from generation_service.clients.openai_api import OpenAIRefused
+from generation_service.core.limits import BATCH_WINDOW_HOURS
+from generation_service.core.openai_errors import Failure, Retry
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import openai_batches
+from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.pipeline import settle
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+_log = structlog.get_logger()
+
+FIRST_WAIT_SECONDS = 2.0
+LONGEST_WAIT_SECONDS = 300.0
+DENIED = frozenset({401, 403})
+DENIED_PATIENCE_SECONDS = 900.0
+"""A wrong key or an empty account can be mended for this long before jobs fail."""
+PATIENCE_SECONDS = BATCH_WINDOW_HOURS * 3600.0
+PASSING = frozenset({408, 409, 425, 429})
+REBUILDS = 2
+"""A rejected file is written and sent anew this often: it may only have vanished at OpenAI."""
+
+
+def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: float = 0.0) -> None:
+    """Give the batch back for a while that doubles with each vain try, at most for a day."""
+    if batch.age > PATIENCE_SECONDS:
+        fail(resources, batch, Failure(code="openai_error", message=reason, retry=Retry.NEVER))
+        return
+    seconds = max(at_least, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**batch.tries))
+    _log.warning("openai_batch_waits", openai_batch=str(batch.id), reason=reason, seconds=seconds)
+    transaction(
+        resources.engine,
+        lambda connection: openai_batches.try_later(
+            connection, batch, seconds=seconds, failed=True
+        ),
+    )
+
+
+def submission_refused(resources: Resources, batch: ClaimedBatch, error: OpenAIRefused) -> None:
+    """OpenAI refused an upload, a listing or a creation."""
+    exhausted = error.status in DENIED or error.failure.code == "openai_quota_exhausted"
+    if exhausted:
+        patient = batch.age < DENIED_PATIENCE_SECONDS
+    else:
+        patient = error.status in PASSING or batch.tries < REBUILDS
+    if patient:
+        wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
+    else:
+        fail(resources, batch, error.failure)
+
+
+def fail(resources: Resources, batch: ClaimedBatch, failure: Failure) -> None:
+    """Fail every request that is still in the batch, and settle it."""
+    _log.error(
+        "openai_batch_failed",
+        openai_batch=str(batch.id),
+        code=failure.code,
+        reason=failure.message,
+    )
+    final = Failure(code=failure.code, message=failure.message, retry=Retry.NEVER)
+    settle.settle_rest(resources.engine, batch, final)
+    transaction(
+        resources.engine,
+        lambda connection: openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED),
+    )

@@ -1,0 +1,23 @@
+"""What the stages work with, put together once by the app."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from generation_service.clients.images import ImageProber
+from generation_service.clients.openai_api import OpenAIClient
+
+if TYPE_CHECKING:
+    from config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`deployment` is this installation's id: it marks our batches at OpenAI as ours."""
+
+    engine: Engine
+    openai: OpenAIClient
+    prober: ImageProber
+    settings: "Config"
+    deployment: str

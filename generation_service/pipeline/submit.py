@@ -1,0 +1,175 @@
+"""Submitting: an OpenAI batch is written, uploaded and created, and paid for once.
+
+Before OpenAI is asked to create a batch, our row exists and its id goes into the batch's metadata.
+Whoever finds an upload whose creation is unclear (a crash, a lost answer) looks for that batch at
+OpenAI and adopts it. If it is not there, the input file is deleted first, so that a creation that
+is still on its way must fail; only when the batch is still not there is everything sent anew.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import structlog
+from sqlalchemy import Connection
+
+from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.core.limits import FILE_DAYS, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
+from generation_service.core.openai_batch import BatchState
+from generation_service.core.packing import Filling
+from generation_service.core.prompts import batch_line
+from generation_service.core.requests import custom_id
+from generation_service.core.status import Kind, OpenAIBatchStatus
+from generation_service.db import openai_batches, queue, requests
+from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.requests import RequestRow
+from generation_service.db.statements import LeaseLostError
+from generation_service.pipeline import bodies, refusals
+from generation_service.pipeline.claims import claimed, renewed
+from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.transactions import transaction
+
+_log = structlog.get_logger()
+_STATES = (OpenAIBatchStatus.BUILDING, OpenAIBatchStatus.UPLOADED)
+METADATA_BATCH = "generation_service_batch"
+METADATA_DEPLOYMENT = "generation_service_deployment"
+
+
+def tick(resources: Resources) -> bool:
+    """Bring one OpenAI batch to OpenAI; False when none was due."""
+    batch = claimed(resources, _STATES)
+    if batch is None:
+        return False
+    with renewed(resources, batch):
+        _try(resources, batch)
+    return True
+
+
+def _try(resources: Resources, batch: ClaimedBatch) -> None:
+    try:
+        _bring(resources, batch)
+    except LeaseLostError as error:
+        _log.warning("lease_lost", reason=str(error))
+    except (OpenAIUnclear, OpenAIUnreachable) as error:
+        refusals.wait(resources, batch, str(error))
+    except OpenAIRefused as error:
+        refusals.submission_refused(resources, batch, error)
+
+
+def _bring(resources: Resources, batch: ClaimedBatch) -> None:
+    if batch.status is OpenAIBatchStatus.UPLOADED:
+        state = _adopt(resources, batch)
+        if state is not None:
+            _submitted(resources, batch, state)
+            return
+        _rebuild(resources, batch)
+    with tempfile.NamedTemporaryFile(prefix="openai-batch-", suffix=".jsonl") as spool:
+        written = _write(resources, batch, spool)
+        if not written:
+            _move(resources, batch, OpenAIBatchStatus.SETTLED)
+            return
+        file_id = resources.openai.upload(Path(spool.name), expires_after_days=FILE_DAYS)
+    _move(resources, batch, OpenAIBatchStatus.UPLOADED, input_file_id=file_id)
+    if _remaining(resources, batch) < written:  # a job was cancelled while we uploaded
+        resources.openai.delete_file(file_id)
+        _rebuild(resources, batch)
+        _release(resources, batch)
+        return
+    metadata = {METADATA_BATCH: str(batch.id), METADATA_DEPLOYMENT: resources.deployment}
+    state = resources.openai.create_batch(input_file_id=file_id, metadata=metadata)
+    _submitted(resources, batch, state)
+
+
+def _adopt(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
+    """Find at OpenAI the batch that an earlier owner may have created, or fence it off."""
+    state = _find(resources, batch)
+    if state is None and batch.input_file_id is not None:
+        resources.openai.delete_file(batch.input_file_id)
+        state = _find(resources, batch)
+    return state
+
+
+def _find(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
+    for state in resources.openai.list_batches():
+        ours = state.metadata.get(METADATA_BATCH) == str(batch.id)
+        if ours or (state.input_file_id and state.input_file_id == batch.input_file_id):
+            return state
+    return None
+
+
+def _write(resources: Resources, batch: ClaimedBatch, spool: IO[bytes]) -> int:
+    """Write the request lines; what doesn't fit goes back to the queue. Returns the lines."""
+    limit = resources.settings.max_enqueued_tokens.get(batch.model)
+    filling = Filling(
+        max_requests=MAX_BATCH_REQUESTS,
+        max_bytes=MAX_BATCH_BYTES,
+        max_tokens=None if limit is None else limit // 4,
+    )
+    lines = size = tokens = last = 0
+    with resources.engine.begin() as connection:
+        for row in requests.request_rows(connection, batch.id):
+            line = _line(resources, batch, row)
+            if not filling.take(len(line), row.estimated_tokens):
+                break
+            spool.write(line)
+            lines, size, last = lines + 1, size + len(line), row.id
+            tokens += row.estimated_tokens
+    spool.flush()
+
+    def record(connection: Connection) -> None:
+        queue.hand_back(connection, batch.id, behind=last)
+        openai_batches.resize(
+            connection, batch, requests=lines, input_bytes=size, estimated_tokens=tokens
+        )
+
+    transaction(resources.engine, record)
+    return lines
+
+
+def _line(resources: Resources, batch: ClaimedBatch, row: RequestRow) -> bytes:
+    settings = resources.settings
+    if batch.kind is Kind.VISION:
+        body = bodies.vision(settings, row.image_urls, row.additional_info, larger=row.larger)
+    else:
+        body = bodies.translation(settings, row.english or "", row.language, larger=row.larger)
+    return batch_line(custom_id(row.id, row.attempt), {**body, "model": batch.model})
+
+
+def _submitted(resources: Resources, batch: ClaimedBatch, state: BatchState) -> None:
+    def record(connection: Connection) -> None:
+        openai_batches.move(
+            connection,
+            batch,
+            OpenAIBatchStatus.SUBMITTED,
+            openai_id=state.id,
+            **openai_batches.state_fields(state),
+        )
+        openai_batches.try_later(
+            connection, batch, seconds=resources.settings.openai_poll_seconds, failed=False
+        )
+
+    transaction(resources.engine, record)
+    _log.info("openai_batch_submitted", openai_batch=str(batch.id), openai_id=state.id)
+
+
+def _remaining(resources: Resources, batch: ClaimedBatch) -> int:
+    with resources.engine.connect() as connection:
+        return requests.submitted_count(connection, batch.id)
+
+
+def _rebuild(resources: Resources, batch: ClaimedBatch) -> None:
+    _move(resources, batch, OpenAIBatchStatus.BUILDING, input_file_id=None)
+
+
+def _release(resources: Resources, batch: ClaimedBatch) -> None:
+    with resources.engine.begin() as connection:
+        openai_batches.try_later(connection, batch, seconds=0, failed=False)
+
+
+def _move(
+    resources: Resources, batch: ClaimedBatch, target: OpenAIBatchStatus, **fields: object
+) -> None:
+    transaction(
+        resources.engine,
+        lambda connection: openai_batches.move(connection, batch, target, **fields),
+    )

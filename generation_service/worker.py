@@ -1,0 +1,115 @@
+"""The scheduler thread: a clock that ticks the stages of this process.
+
+Every process may run one; claims divide the work between them. A stage that found work is ticked
+again at once, so a job moves on as fast as the stages can go; an idle one looks once a second.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
+from generation_service.db import operations
+from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
+from generation_service.pipeline.resources import Resources
+
+_log = structlog.get_logger()
+TICK_SECONDS = 0.5
+_BEAT_SECONDS = 10.0
+_STOP_SECONDS = 30.0
+
+Stage = Callable[[Resources, Callable[[], object]], bool]
+
+
+def _without_beat(tick: Callable[[Resources], bool]) -> Stage:
+    return lambda resources, _beat: tick(resources)
+
+
+STAGES: Mapping[str, Stage] = {
+    "probe": _without_beat(probe.tick),
+    "pack": _without_beat(pack.tick),
+    "submit": _without_beat(submit.tick),
+    "poll": _without_beat(poll.tick),
+    "collect": _without_beat(collect.tick),
+    "deliver": deliver.tick,
+}
+
+
+class Worker:
+    """Runs the stages of one process until it is stopped."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        self._stopping = threading.Event()
+        self._ticked: dict[str, float] = {}
+        self._stored: dict[str, float] = {}
+        self._idle = threading.Condition()
+        self._running = 0
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(len(STAGES))},
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        for name, stage in STAGES.items():
+            self._ticked[name] = monotonic()
+            self._scheduler.add_job(
+                partial(self._run, name, stage),
+                "interval",
+                seconds=TICK_SECONDS,
+                id=name,
+                next_run_time=datetime.now(UTC),
+            )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Let the ticks that run finish what they do, up to 30 s; the rest is left to leases."""
+        self._stopping.set()
+        self._scheduler.shutdown(wait=False)
+        with self._idle:
+            self._idle.wait_for(lambda: not self._running, timeout=_STOP_SECONDS)
+
+    def is_ticking(self) -> bool:
+        """Whether every stage has ticked, or beaten during a long tick, in the last 60 s."""
+        oldest = min(self._ticked.values(), default=None)
+        return oldest is not None and monotonic() - oldest < HEARTBEAT_STALE_SECONDS
+
+    def _run(self, name: str, stage: Stage) -> None:
+        with self._idle:
+            self._running += 1
+        try:
+            while not self._stopping.is_set() and self._tick(name, stage):
+                pass
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def _tick(self, name: str, stage: Stage) -> bool:
+        try:
+            self._beat(name)
+            return stage(self._resources, partial(self._beat, name))
+        except SQLAlchemyError as error:
+            _log.error("stage_failed", stage=name, reason=str(error).splitlines()[0])
+        except Exception:  # noqa: BLE001 - a fault in one stage must not stop the clock
+            _log.exception("stage_failed", stage=name)
+        return False
+
+    def _beat(self, name: str) -> None:
+        """Note the tick; it is stored for operators every ten seconds."""
+        now = self._ticked[name] = monotonic()
+        if now - self._stored.get(name, -_BEAT_SECONDS) >= _BEAT_SECONDS:
+            with self._resources.engine.begin() as connection:
+                operations.beat(connection, self._process, name)
+            self._stored[name] = now

@@ -1,0 +1,48 @@
+"""Gunicorn's settings; the scheduler thread starts in each worker, after the fork."""
+
+import os
+import sys
+from typing import Any
+
+from dotenv import load_dotenv
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from config import Config, ConfigError
+from generation_service.app import prepare_database
+from generation_service.db.embedded import EmbeddedPostgresError
+
+load_dotenv()
+try:
+    _config = Config.from_env(os.environ)
+except ConfigError as error:
+    sys.exit(f"The service can't start; mend these settings:\n{error}")
+
+bind = f"{_config.host}:{_config.port}"
+workers = _config.web_concurrency
+worker_class = "gthread"
+threads = 80  # 56 of them at most in synchronous calls, the rest stay free for polling and health
+graceful_timeout = 330  # a synchronous call may take 285 s
+timeout = 120
+keepalive = 5
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - Gunicorn's own advice: its heartbeat must not wait for a disk
+
+
+def on_starting(_server: Any) -> None:
+    """Say what is wrong with the database before any worker is forked."""
+    try:
+        prepare_database(_config)
+    except (EmbeddedPostgresError, SQLAlchemyError) as error:
+        sys.exit(f"The database can't be used: {error}")
+
+
+def post_worker_init(worker: Any) -> None:
+    worker.wsgi.extensions["worker"].start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    if hasattr(worker, "wsgi"):
+        worker.wsgi.extensions["worker"].stop()

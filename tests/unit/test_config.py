@@ -1,0 +1,88 @@
+"""Settings are checked at start, and every fault is named at once."""
+
+import pytest
+
+from config import Config, ConfigError
+
+GOOD = {"SHARED_KEY": "k" * 32, "OPENAI_API_KEY": "sk-test"}
+
+
+def test_the_two_required_settings_are_enough():
+    config = Config.from_env(GOOD)
+    assert config.port == 5000
+    assert config.keys == {"default": ("k" * 32,)}
+
+
+def test_every_fault_is_named_at_once_with_what_would_be_right():
+    with pytest.raises(ConfigError) as caught:
+        Config.from_env({"PORT": "http", "IMAGE_THRESHOLD": "70", "LOG_LEVEL": "loud"})
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "PORT",
+        "IMAGE_THRESHOLD",
+        "LOG_LEVEL",
+        "SHARED_KEY",
+        "OPENAI_API_KEY",
+    ]
+    assert "from 1 to 65535" in lines[0]
+
+
+def test_a_short_key_is_refused_with_its_length():
+    with pytest.raises(ConfigError, match="at least 32 characters, this has 5"):
+        Config.from_env({**GOOD, "SHARED_KEY": "short"})
+
+
+def test_a_compatible_server_needs_no_key():
+    environ = {"SHARED_KEY": "k" * 32, "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1/"}
+    assert Config.from_env(environ).openai_base_url == "http://127.0.0.1:8000/v1"
+
+
+def test_an_empty_variable_counts_as_unset():
+    config = Config.from_env({**GOOD, "PORT": "", "DATABASE_URL": " "})
+    assert (config.port, config.database_url) == (5000, None)
+
+
+def test_an_empty_reasoning_effort_means_none_is_sent():
+    assert Config.from_env({**GOOD, "VISION_REASONING_EFFORT": ""}).vision_reasoning_effort == ""
+
+
+def test_secrets_stay_out_of_the_repr():
+    environ = {
+        "SHARED_KEY": "marker-" * 6,
+        "OPENAI_API_KEY": "marker-openai",
+        "DATABASE_URL": "postgresql://marker@host/db",
+    }
+    assert "marker" not in repr(Config.from_env(environ))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("ALLOWED_PRIVATE_HOSTS", "127.0.0.1:80, [::1]:81", {("127.0.0.1", 80), ("::1", 81)}),
+        ("MAX_ENQUEUED_TOKENS", "a:5,ft:b:c:7", {"a": 5, "ft:b:c": 7}),
+        ("WEBHOOK_RETRY_SECONDS", "0,1.5,2", (0.0, 1.5, 2.0)),
+        ("ALLOW_UNSIGNED_IMAGE_VALIDATION", "True", True),
+    ],
+)
+def test_lists_and_flags_are_read(name, text, value):
+    assert getattr(Config.from_env({**GOOD, name: text}), name.lower()) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ALLOWED_PRIVATE_HOSTS", "localhost"),
+        ("ALLOWED_PRIVATE_HOSTS", "localhost:70000"),
+        ("MAX_ENQUEUED_TOKENS", "gpt"),
+        ("WEBHOOK_RETRY_SECONDS", "0,1,2,3,4,5"),
+        ("WEBHOOK_RETRY_SECONDS", "0,-1"),
+        ("DATABASE_URL", "mysql://host/db"),
+        ("OPENAI_BASE_URL", "api.openai.com"),
+        ("OPENAI_POLL_SECONDS", "nan"),
+        ("PORT", "0"),
+        ("IMAGE_DETAIL", "best"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(name, text):
+    with pytest.raises(ConfigError, match=f"^{name}: must"):
+        Config.from_env({**GOOD, name: text})
