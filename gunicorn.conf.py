@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config import Config, ConfigError
 from generation_service.app import prepare_database
-from generation_service.db.embedded import EmbeddedPostgresError
+from generation_service.db.embedded_files import EmbeddedPostgresError
 
 load_dotenv()
 try:

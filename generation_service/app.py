@@ -71,7 +71,10 @@ def _resources(engine: Engine, config: "Config") -> Resources:
         deployment = operations.setting(connection, "deployment_id", str(uuid4()))
     return Resources(
         engine=engine,
-        openai=OpenAIClient(api_key=config.openai_api_key, base_url=config.openai_base_url),
+        # A compatible server may want no key, but the SDK insists on one.
+        openai=OpenAIClient(
+            api_key=config.openai_api_key or "none", base_url=config.openai_base_url
+        ),
         prober=ImageProber(allowed_private=config.allowed_private_hosts),
         settings=config,
         deployment=deployment,

@@ -31,3 +31,5 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(_LEVELS[level], logging.WARNING))
+    # It warns whenever a stage is woken while it runs, which is nothing to see to.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

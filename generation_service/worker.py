@@ -43,6 +43,16 @@ STAGES: Mapping[str, Stage] = {
     "deliver": deliver.tick,
 }
 
+# Whose work may have come into being by a stage's work: it looks at once, not at its next tick.
+WAKES: Mapping[str, tuple[str, ...]] = {
+    "probe": ("pack", "deliver"),
+    "pack": ("submit",),
+    "submit": (),
+    "poll": ("collect",),
+    "collect": ("pack", "probe", "deliver"),
+    "deliver": (),
+}
+
 
 class Worker:
     """Runs the stages of one process until it is stopped."""
@@ -99,12 +109,22 @@ class Worker:
     def _tick(self, name: str, stage: Stage) -> bool:
         try:
             self._beat(name)
-            return stage(self._resources, partial(self._beat, name))
+            worked = stage(self._resources, partial(self._beat, name))
         except SQLAlchemyError as error:
+            # Without its trace: while the database is away every tick says so.
             _log.error("stage_failed", stage=name, reason=str(error).splitlines()[0])
+            return False
         except Exception:  # noqa: BLE001 - a fault in one stage must not stop the clock
             _log.exception("stage_failed", stage=name)
-        return False
+            return False
+        if worked:
+            self._wake(WAKES[name])
+        return worked
+
+    def _wake(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            if not self._stopping.is_set():
+                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def _beat(self, name: str) -> None:
         """Note the tick; it is stored for operators every ten seconds."""
