@@ -34,7 +34,7 @@ def create_app(config: "Config") -> Flask:
     app = Flask("generation_service")
     engine = _database(app, config)
     resources = _resources(engine, config)
-    worker = Worker(resources)
+    worker = Worker(resources, revive=lambda: config.database_url or acquire(config.data_dir))
     app.extensions["worker"] = worker
     routes.register(
         app,

@@ -15,31 +15,26 @@ from time import monotonic
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
 from generation_service.db import operations
 from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 
 _log = structlog.get_logger()
 TICK_SECONDS = 0.5
 _BEAT_SECONDS = 10.0
 _STOP_SECONDS = 30.0
 
-Stage = Callable[[Resources, Callable[[], object]], bool]
-
-
-def _without_beat(tick: Callable[[Resources], bool]) -> Stage:
-    return lambda resources, _beat: tick(resources)
-
+Stage = Callable[[Resources, Beat], bool]
 
 STAGES: Mapping[str, Stage] = {
-    "probe": _without_beat(probe.tick),
-    "pack": _without_beat(pack.tick),
-    "submit": _without_beat(submit.tick),
-    "poll": _without_beat(poll.tick),
-    "collect": _without_beat(collect.tick),
+    "probe": probe.tick,
+    "pack": pack.tick,
+    "submit": submit.tick,
+    "poll": poll.tick,
+    "collect": collect.tick,
     "deliver": deliver.tick,
 }
 
@@ -57,8 +52,10 @@ WAKES: Mapping[str, tuple[str, ...]] = {
 class Worker:
     """Runs the stages of one process until it is stopped."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, revive: Callable[[], object]) -> None:
+        """`revive` is called when the database is gone: it may be ours to start again."""
         self._resources = resources
+        self._revive = revive
         self._process = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = threading.Event()
         self._ticked: dict[str, float] = {}
@@ -113,6 +110,7 @@ class Worker:
         except SQLAlchemyError as error:
             # Without its trace: while the database is away every tick says so.
             _log.error("stage_failed", stage=name, reason=str(error).splitlines()[0])
+            self._revive_database(error)
             return False
         except Exception:  # noqa: BLE001 - a fault in one stage must not stop the clock
             _log.exception("stage_failed", stage=name)
@@ -121,15 +119,23 @@ class Worker:
             self._wake(WAKES[name])
         return worked
 
+    def _revive_database(self, error: SQLAlchemyError) -> None:
+        if isinstance(error, OperationalError):
+            try:
+                self._revive()
+            except Exception:  # noqa: BLE001 - the next tick tries again
+                _log.exception("database_not_revived")
+
     def _wake(self, names: tuple[str, ...]) -> None:
         for name in names:
             if not self._stopping.is_set():
                 self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
-    def _beat(self, name: str) -> None:
-        """Note the tick; it is stored for operators every ten seconds."""
+    def _beat(self, name: str) -> bool:
+        """Note that a stage is alive, every ten seconds for operators too; False: wind up."""
         now = self._ticked[name] = monotonic()
         if now - self._stored.get(name, -_BEAT_SECONDS) >= _BEAT_SECONDS:
             with self._resources.engine.begin() as connection:
                 operations.beat(connection, self._process, name)
             self._stored[name] = now
+        return not self._stopping.is_set()

@@ -20,8 +20,13 @@ from generation_service.db.lots import SettledLot
 from generation_service.db.statements import names, rows, run, sources
 
 
-def queue_translations(connection: Connection, lot_ids: Collection[int]) -> None:
-    """Queue the translations of lots whose English just came; they go on as `translating`."""
+def queue_translations(
+    connection: Connection, lot_ids: Collection[int], *, base_tokens: int
+) -> None:
+    """Queue the translations of lots whose English just came; they go on as `translating`.
+
+    A request is estimated at `base_tokens` and a third of the text's bytes.
+    """
     run(
         connection,
         """
@@ -33,13 +38,15 @@ def queue_translations(connection: Connection, lot_ids: Collection[int]) -> None
             RETURNING l.id, l.job_id, j.translations
         )
         INSERT INTO descriptions (job_id, lot, kind, language, estimated_tokens)
-        SELECT m.job_id, m.id, 'translation', wanted.tag, 400 + length(english.damages) / 3
+        SELECT m.job_id, m.id, 'translation', wanted.tag,
+               :base_tokens + octet_length(english.damages) / 3
         FROM moved m
         JOIN descriptions english ON english.lot = m.id AND english.kind = 'vision'
         CROSS JOIN LATERAL unnest(m.translations) AS wanted (tag)
         ON CONFLICT (lot, language) DO NOTHING
         """,
         lots=sorted(lot_ids),
+        base_tokens=base_tokens,
         sources=sources(LOT_SOURCES, LotStatus.TRANSLATING),
     )
 

@@ -8,7 +8,7 @@ from generation_service.core.status import OpenAIBatchStatus
 from generation_service.db import openai_batches
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.pipeline.lease import Renewal
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 
@@ -23,11 +23,12 @@ def claimed(resources: Resources, states: Sequence[OpenAIBatchStatus]) -> Claime
     )
 
 
-def renewed(resources: Resources, batch: ClaimedBatch) -> Renewal:
-    """Keep the claim alive inside a `with` block."""
+def renewed(resources: Resources, batch: ClaimedBatch, beat: Beat) -> Renewal:
+    """Keep the claim alive inside a `with` block; every call in it has a deadline of its own."""
 
     def renew() -> None:
         with resources.engine.begin() as connection:
             openai_batches.renew(connection, batch, LEASE_SECONDS)
+        beat()
 
     return Renewal(renew)

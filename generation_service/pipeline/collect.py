@@ -21,7 +21,7 @@ from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.settle import Answer, record_answers, settle_rest
 from generation_service.pipeline.transactions import transaction
 
@@ -31,12 +31,12 @@ _MIN_PAUSE_SECONDS = 5.0
 _FILE_TRIES = 3
 
 
-def tick(resources: Resources) -> bool:
+def tick(resources: Resources, beat: Beat) -> bool:
     """Collect one ended OpenAI batch; False when there was none."""
     batch = claimed(resources, [OpenAIBatchStatus.COLLECTING])
     if batch is None:
         return False
-    with renewed(resources, batch):
+    with renewed(resources, batch, beat):
         try:
             _collect(resources, batch)
         except LeaseLostError as error:

@@ -8,7 +8,6 @@ same `webhook-id`: at least once, never lost.
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -25,7 +24,7 @@ from generation_service.core.webhook_payload import payload
 from generation_service.db import deliveries, jobs, operations, results
 from generation_service.db.deliveries import Attempt, ClaimedDelivery
 from generation_service.db.statements import LeaseLostError
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
@@ -42,8 +41,8 @@ class _Sent:
     at: datetime
 
 
-def tick(resources: Resources, beat: Callable[[], object]) -> bool:
-    """Work until nothing is due or in flight, beating as it goes; False if there was nothing."""
+def tick(resources: Resources, beat: Beat) -> bool:
+    """Work until nothing is due or in flight; False if there was nothing."""
     worked = False
     in_flight: Counter[str] = Counter()
     transfers: Transfers[_Sent] = Transfers(
@@ -52,12 +51,11 @@ def tick(resources: Resources, beat: Callable[[], object]) -> bool:
         max_per_host=WEBHOOK_PER_HOST,
     )
     with transfers:
-        while _send_due(resources, transfers, in_flight) or transfers.in_flight:
+        while (beat() and _send_due(resources, transfers, in_flight)) or transfers.in_flight:
             worked = True
             for sent, answer in transfers.wait(_TURN_SECONDS):
                 in_flight[sent.delivery.host] -= 1
                 _record(resources, sent, answer)
-            beat()
     return worked
 
 

@@ -10,11 +10,11 @@ from generation_service.core.packing import Pack, Queue, Room, plan
 from generation_service.core.status import Kind
 from generation_service.db import queue
 from generation_service.db.queue import InFlight
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 
-def tick(resources: Resources) -> bool:
+def tick(resources: Resources, _beat: Beat) -> bool:
     """Start OpenAI batches for what has waited long enough; False when there was nothing."""
     settings = resources.settings
     models = {Kind.VISION: settings.vision_model, Kind.TRANSLATION: settings.translation_model}

@@ -12,7 +12,7 @@ from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
@@ -23,12 +23,12 @@ _OVERDUE_SECONDS = (BATCH_WINDOW_HOURS + 1) * 3600
 _LOST_SECONDS = (BATCH_WINDOW_HOURS + 2) * 3600
 
 
-def tick(resources: Resources) -> bool:
+def tick(resources: Resources, beat: Beat) -> bool:
     """Ask about one OpenAI batch; False when none was due."""
     batch = claimed(resources, [OpenAIBatchStatus.SUBMITTED])
     if batch is None:
         return False
-    with renewed(resources, batch):
+    with renewed(resources, batch, beat):
         try:
             _ask(resources, batch)
         except LeaseLostError as error:

@@ -1,9 +1,9 @@
 """Probing: which of a lot's photos can be fetched, before anything is paid for."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import accumulate
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
@@ -15,27 +15,54 @@ from generation_service.db import descriptions, jobs, lots, probes
 from generation_service.db.lots import ClaimedLot, ProbedLot
 from generation_service.pipeline import settle
 from generation_service.pipeline.lease import Renewal
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 _LOTS_A_CLAIM = 200
+_IMAGES_A_CLAIM = 4_000
 _RECHECK_SECONDS = 1.0  # when another process is probing one of our lots' URLs
 
+_ByJob = dict[UUID, list[ClaimedLot]]
 
-def tick(resources: Resources) -> bool:
+
+def tick(resources: Resources, beat: Beat) -> bool:
     """Probe the photos of some pending lots; False when there were none."""
     token = uuid4()
-    claimed = transaction(
-        resources.engine,
-        lambda connection: lots.claim(
-            connection, token=token, limit=_LOTS_A_CLAIM, lease_seconds=LEASE_SECONDS
-        ),
-    )
-    by_job = attrgetter("job_id")
+    claimed = _claim(resources, token)
     with Renewal(lambda: _renew(resources, token)):
-        for job_id, group in groupby(sorted(claimed, key=by_job), key=by_job):
-            _probe_job(resources, job_id, token, list(group))
+        ours = {
+            job_id: transaction(
+                resources.engine, partial(_claim_urls, job_id=job_id, token=token, claimed=group)
+            )
+            for job_id, group in claimed.items()
+        }
+        results: dict[str, str | None] = {}
+        for url, check in resources.prober.check(_distinct(ours.values())):
+            results[url] = check.reason
+            if not beat():
+                return False  # the service stops; what is claimed falls free with its lease
+        for job_id, group in claimed.items():
+            found = {url: results[url] for url in ours[job_id]}
+            _record(resources, job_id, token, group, found)
     return bool(claimed)
+
+
+def _claim(resources: Resources, token: UUID) -> _ByJob:
+    """Claim lots by job, up to so many photos; what is over goes back at once."""
+
+    def claim(connection: Connection) -> _ByJob:
+        claimed = lots.claim(
+            connection, token=token, limit=_LOTS_A_CLAIM, lease_seconds=LEASE_SECONDS
+        )
+        counted = accumulate(len(lot.image_urls) for lot in claimed)
+        room = max(1, sum(total <= _IMAGES_A_CLAIM for total in counted))
+        lots.release(connection, token, [lot.id for lot in claimed[room:]], after=0)
+        by_job: _ByJob = {}
+        for lot in claimed[:room]:
+            by_job.setdefault(lot.job_id, []).append(lot)
+        return by_job
+
+    return transaction(resources.engine, claim)
 
 
 def _renew(resources: Resources, token: UUID) -> None:
@@ -44,20 +71,19 @@ def _renew(resources: Resources, token: UUID) -> None:
         probes.renew(connection, token, LEASE_SECONDS)
 
 
-def _probe_job(
-    resources: Resources, job_id: UUID, token: UUID, claimed: Sequence[ClaimedLot]
+def _record(
+    resources: Resources,
+    job_id: UUID,
+    token: UUID,
+    claimed: Sequence[ClaimedLot],
+    found: Mapping[str, str | None],
 ) -> None:
-    ours = transaction(
-        resources.engine, lambda connection: _claim_urls(connection, job_id, token, claimed)
-    )
-    results = {url: check.reason for url, check in resources.prober.check(ours)}
-    transaction(
-        resources.engine, lambda connection: probes.record(connection, job_id, token, results)
-    )
-    transaction(
-        resources.engine,
-        lambda connection: _settle_lots(connection, resources, job_id, token, claimed),
-    )
+    def record(connection: Connection) -> None:
+        jobs.lock(connection, [job_id])
+        probes.record(connection, job_id, token, found)
+        _settle_lots(connection, resources, job_id, token, claimed)
+
+    transaction(resources.engine, record)
 
 
 def _claim_urls(
@@ -65,15 +91,15 @@ def _claim_urls(
 ) -> list[str]:
     ours: list[str] = []
     for again in (False, True):
-        urls = _distinct(lot for lot in claimed if lot.reprobe is again)
+        urls = _distinct(lot.image_urls for lot in claimed if lot.reprobe is again)
         ours += probes.claim(
             connection, job_id, urls, token=token, lease_seconds=LEASE_SECONDS, again=again
         )
     return list(dict.fromkeys(ours))
 
 
-def _distinct(claimed: Iterable[ClaimedLot]) -> list[str]:
-    return list(dict.fromkeys(url for lot in claimed for url in lot.image_urls))
+def _distinct(lists: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(url for urls in lists for url in urls))
 
 
 def _settle_lots(
@@ -84,8 +110,7 @@ def _settle_lots(
     claimed: Sequence[ClaimedLot],
 ) -> None:
     """Record every lot whose photos are all known; the others wait for another process."""
-    jobs.lock(connection, [job_id])
-    known = probes.known(connection, job_id, _distinct(claimed))
+    known = probes.known(connection, job_id, _distinct(lot.image_urls for lot in claimed))
     ready = [lot for lot in claimed if all(url in known for url in lot.image_urls)]
     found = [_judge(lot, known, resources.settings.image_threshold) for lot in ready]
     recorded = lots.record_probe(connection, token, found)

@@ -1,5 +1,6 @@
 """What the stages work with, put together once by the app."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,10 @@ from generation_service.clients.openai_api import OpenAIClient
 
 if TYPE_CHECKING:
     from config import Config
+
+
+Beat = Callable[[], bool]
+"""A stage calls this as it gets on: it notes that it is alive, and answers whether to go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from generation_service.core.prompts import translation_tokens
 from generation_service.core.replies import Completion, Failure, Reply
 from generation_service.core.status import Kind, LotStatus
 from generation_service.core.verdicts import Again, Done, GiveUp, How, Verdict, judge
@@ -156,7 +157,7 @@ def _follow_up(connection: Connection, judged: _Judged) -> None:
             probes.refute(connection, row.job_id, verdict.failure.image_url)
     settling.probe_again(connection, {row.lot for row, _ in again})
     described = {row.lot for row, v in judged if isinstance(v, Done) and row.kind is Kind.VISION}
-    settling.queue_translations(connection, described)
+    settling.queue_translations(connection, described, base_tokens=translation_tokens(""))
     settled = {row.lot for row, verdict in judged if not isinstance(verdict, Again)}
     _settle_lots(connection, settled, _counts(judged))
 

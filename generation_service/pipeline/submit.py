@@ -26,7 +26,7 @@ from generation_service.db.requests import RequestRow
 from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import bodies, refusals
 from generation_service.pipeline.claims import claimed, renewed
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
@@ -35,12 +35,12 @@ METADATA_BATCH = "generation_service_batch"
 METADATA_DEPLOYMENT = "generation_service_deployment"
 
 
-def tick(resources: Resources) -> bool:
+def tick(resources: Resources, beat: Beat) -> bool:
     """Bring one OpenAI batch to OpenAI; False when none was due."""
     batch = claimed(resources, _STATES)
     if batch is None:
         return False
-    with renewed(resources, batch):
+    with renewed(resources, batch, beat):
         _try(resources, batch)
     return True
 

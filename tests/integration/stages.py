@@ -18,7 +18,7 @@ from generation_service.db import jobs, results
 from generation_service.db.jobs import Job
 from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
 from generation_service.pipeline.accept import accept
-from generation_service.pipeline.resources import Resources
+from generation_service.pipeline.resources import Beat, Resources
 from openai_simulator.server import Simulator
 from tests.photos import photo_replies
 from tests.servers import LoopbackServer
@@ -31,7 +31,17 @@ SETTINGS = {
     "WEBHOOK_RETRY_SECONDS": "0,0,0,0,0",
 }
 CLIENT = "default"
-STAGES = (probe.tick, pack.tick, submit.tick, poll.tick, collect.tick)
+STAGES: tuple[Callable[[Resources, Beat], bool], ...] = (
+    probe.tick,
+    pack.tick,
+    submit.tick,
+    poll.tick,
+    collect.tick,
+)
+
+
+def go_on() -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Stages:
         while not condition():
             assert time.monotonic() < deadline, self.rows("SELECT * FROM openai_batches")
             for stage in STAGES:
-                stage(self.resources)
+                stage(self.resources, go_on)
             # Waits set for the real world would only make the test slow.
             self.execute("UPDATE openai_batches SET next_try_at = now() WHERE tries > 0")
             self.execute(
@@ -76,7 +86,7 @@ class Stages:
             )
 
     def deliver(self) -> bool:
-        return deliver.tick(self.resources, lambda: None)
+        return deliver.tick(self.resources, go_on)
 
     def job(self, job_id: UUID) -> Job:
         with self.resources.engine.connect() as connection:

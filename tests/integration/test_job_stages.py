@@ -7,7 +7,7 @@ import pytest
 from generation_service.core.status import JobStatus, LotStatus
 from generation_service.pipeline import pack, poll, probe, submit
 from generation_service.pipeline.cancel import cancel
-from tests.integration.stages import CLIENT, stages
+from tests.integration.stages import CLIENT, go_on, stages
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_job_without_a_single_described_lot_fails_with_the_reason(world):
 
 def test_each_distinct_photo_is_fetched_once_a_job_before_it_is_paid_for(world):
     job_id = world.accept(world.lots(4))
-    probe.tick(world.resources)
+    probe.tick(world.resources, go_on)
     assert world.photos.hits("/1.jpg") == 1
     assert world.job(job_id).images.completed == 4
 
@@ -118,18 +118,18 @@ def test_a_lot_s_translations_are_queued_as_soon_as_its_english_is_there(world):
 def test_small_jobs_share_an_openai_batch(world):
     for _ in range(3):
         world.accept(world.lots(2))
-    probe.tick(world.resources)
-    pack.tick(world.resources)
+    probe.tick(world.resources, go_on)
+    pack.tick(world.resources, go_on)
     (batch,) = world.rows("SELECT requests FROM openai_batches")
     assert batch["requests"] == 6
 
 
 def test_a_cancelled_job_keeps_what_is_finished_and_sends_nothing_more(world):
     job_id = world.accept([world.lot("bad", "/gone.jpg"), *world.lots(3)])
-    probe.tick(world.resources)
-    pack.tick(world.resources)
+    probe.tick(world.resources, go_on)
+    pack.tick(world.resources, go_on)
     cancel(world.resources, CLIENT, job_id)
-    submit.tick(world.resources)
+    submit.tick(world.resources, go_on)
     assert world.submitted_batches() == 0
     statuses = [lot.status for lot in world.results(job_id)]
     assert statuses == [LotStatus.FAILED, *[LotStatus.CANCELLED] * 3]
@@ -137,9 +137,9 @@ def test_a_cancelled_job_keeps_what_is_finished_and_sends_nothing_more(world):
 
 def test_late_results_of_a_cancelled_job_change_nothing(world):
     job_id = world.accept(world.lots(2))
-    probe.tick(world.resources)
-    pack.tick(world.resources)
-    submit.tick(world.resources)
+    probe.tick(world.resources, go_on)
+    pack.tick(world.resources, go_on)
+    submit.tick(world.resources, go_on)
     cancel(world.resources, CLIENT, job_id)
     before = world.results(job_id)
     world.run_until(
@@ -147,4 +147,4 @@ def test_late_results_of_a_cancelled_job_change_nothing(world):
     )
     assert world.results(job_id) == before
     assert world.job(job_id).status is JobStatus.CANCELLED
-    assert poll.tick(world.resources) is False
+    assert poll.tick(world.resources, go_on) is False
