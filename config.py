@@ -133,7 +133,15 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return read
 
 
+def _header_text(text: str) -> str:
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be printable ASCII; it looks as if something else was pasted in")
+    return text
+
+
 def _key(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold no control characters and be valid UTF-8")
     if len(text) < MIN_KEY_CHARS:
         raise ValueError(f"must have at least {MIN_KEY_CHARS} characters, this has {len(text)}")
     return text
@@ -192,7 +200,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "host": _text,
     "data_dir": Path,
     "database_url": _database_url,
-    "openai_api_key": _text,
+    "openai_api_key": _header_text,
     "openai_base_url": _http_url,
     "shared_key": _key,
     "vision_model": _text,

@@ -8,7 +8,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg2.extras import register_uuid
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
 register_uuid()  # type: ignore[no-untyped-call]
 
@@ -41,6 +41,11 @@ def driver_url(url: str) -> str:
 
 def make_engine(url: str) -> Engine:
     return create_engine(driver_url(url), **ENGINE_OPTIONS)
+
+
+def end_statements_after(connection: Connection, seconds: int) -> None:
+    """Have PostgreSQL end each statement of this transaction that takes longer."""
+    connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
 
 
 def migrate(engine: Engine) -> None:

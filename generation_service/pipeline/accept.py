@@ -11,7 +11,7 @@ from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.lots import GenerationRequest
 from generation_service.db import jobs, lots
 from generation_service.pipeline.resources import Resources
-from generation_service.pipeline.transactions import transaction
+from generation_service.pipeline.transactions import request_transaction
 
 _LOTS_AN_HOUR = 2_500
 
@@ -42,7 +42,7 @@ def accept(resources: Resources, client: str, request: GenerationRequest) -> Acc
         lots.copy_all(connection, job_id, request.lots)
         return created_at
 
-    created_at = transaction(resources.engine, store)
+    created_at = request_transaction(resources.engine, store)
     return Accepted(job_id, created_at, created_at + _estimate(len(request.lots)))
 
 

@@ -8,7 +8,7 @@ from generation_service.core.errors import ServiceError
 from generation_service.db import deliveries, jobs, openai_batches, settling
 from generation_service.db.jobs import Job
 from generation_service.pipeline.resources import Resources
-from generation_service.pipeline.transactions import transaction
+from generation_service.pipeline.transactions import request_transaction
 
 
 def cancel(resources: Resources, client: str, job_id: UUID) -> Job:
@@ -31,4 +31,4 @@ def cancel(resources: Resources, client: str, job_id: UUID) -> Job:
         deliveries.enqueue(connection, [job_id])
         return jobs.find(connection, job_id, client) or job
 
-    return transaction(resources.engine, work)
+    return request_transaction(resources.engine, work)

@@ -40,7 +40,9 @@ def describe(resources: Resources, request: GenerationRequest) -> dict[str, obje
 
 def _unreachable(resources: Resources, lot: Lot, urls: Sequence[str]) -> list[str]:
     """Probe the URLs; ServiceError when too few of the lot's photos are left."""
-    reachable = {url for url, check in resources.prober.check(urls) if check.reachable}
+    reachable = {
+        url for url, check in resources.prober.check(urls, patient=False) if check.reachable
+    }
     missing = [url for url in lot.image_urls if url not in reachable]
     reason = too_few(lot.image_urls, missing, resources.settings.image_threshold)
     if reason is not None:

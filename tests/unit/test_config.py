@@ -86,3 +86,11 @@ def test_lists_and_flags_are_read(name, text, value):
 def test_a_wrong_value_is_refused_by_name(name, text):
     with pytest.raises(ConfigError, match=f"^{name}: must"):
         Config.from_env({**GOOD, name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("OPENAI_API_KEY", "sk-\u00e9"), ("SHARED_KEY", "\udcff" * 40)]
+)
+def test_a_key_that_no_header_or_hash_could_carry_is_refused(name, text):
+    with pytest.raises(ConfigError, match=f"^{name}: must"):
+        Config.from_env({**GOOD, name: text})

@@ -1,0 +1,25 @@
+"""What is measured: a running service, its photos, and a webhook receiver."""
+
+from dataclasses import dataclass
+
+from demo.loopback import Receiver
+from demo.samples import cars
+from demo.stack import Stack
+from examples.generation_service_client import Car, GenerationServiceClient
+
+LANGUAGES = ("en", "ru", "de")
+
+
+@dataclass(frozen=True)
+class World:
+    stack: Stack
+    photos: str
+    receiver: Receiver
+
+    @property
+    def client(self) -> GenerationServiceClient:
+        return GenerationServiceClient(self.stack.base_url, self.stack.shared_key)
+
+    @property
+    def cars(self) -> list[Car]:
+        return cars(self.photos)

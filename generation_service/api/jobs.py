@@ -1,0 +1,51 @@
+"""Following, listing and cancelling jobs, and their webhook deliveries (docs/api.md §5 and §6)."""
+
+from flask import Blueprint, Response, request
+
+from generation_service.api import documents, guards, query
+from generation_service.api.database import request_transaction
+from generation_service.api.responses import json_response
+from generation_service.db import deliveries, job_shares, jobs
+from generation_service.pipeline.cancel import cancel
+from generation_service.pipeline.resources import Resources
+
+
+def blueprint(resources: Resources) -> Blueprint:
+    routes = Blueprint("jobs", __name__, url_prefix="/api/v1")
+    engine, keys = resources.engine, resources.settings.keys
+
+    @routes.get("/batch-status/<job_id>")
+    def batch_status(job_id: str) -> Response:
+        client, wanted = guards.job_client(keys, request, job_id)
+        with request_transaction(engine) as connection:
+            job = guards.own_job(jobs.find(connection, wanted, client))
+            batches = job_shares.of_job(connection, job.id)
+        return json_response(documents.status_document(job, batches))
+
+    @routes.get("/batch-jobs")
+    def batch_jobs() -> Response:
+        client = guards.target_client(keys, request)
+        status, page = query.jobs_page(request.args)
+        with request_transaction(engine) as connection:
+            found, total = jobs.page(
+                connection, client=client, status=status, limit=page.limit, offset=page.offset
+            )
+        return json_response(documents.jobs_document(found, page.pagination(total)))
+
+    @routes.post("/batch-jobs/<job_id>/cancel")
+    def cancel_job(job_id: str) -> Response:
+        client, wanted = guards.job_client(keys, request, job_id)
+        return json_response(documents.cancelled_document(cancel(resources, client, wanted)))
+
+    @routes.get("/batch-jobs/<job_id>/deliveries")
+    def job_deliveries(job_id: str) -> Response:
+        client, wanted = guards.job_client(keys, request, job_id)
+        page = query.page(request.args)
+        with request_transaction(engine) as connection:
+            job = guards.own_job(jobs.find(connection, wanted, client))
+            found, total = deliveries.of_job(
+                connection, job.id, limit=page.limit, offset=page.offset
+            )
+        return json_response(documents.deliveries_document(found, page.pagination(total)))
+
+    return routes

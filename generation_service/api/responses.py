@@ -1,0 +1,77 @@
+"""How every answer leaves: JSON, gzip, X-Request-Id, one line in the log."""
+
+import gzip
+import json
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+REQUEST_ID_HEADER: Final = "X-Request-Id"
+GZIP_LEVEL: Final = 5
+
+_SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_GZIP_FROM_BYTES: Final = 1024  # below this, packing saves less than a TCP segment
+
+log = structlog.get_logger(__name__)
+
+
+def install(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def render(document: object) -> bytes:
+    """The bytes of a JSON document: UTF-8, no spaces."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def json_response(
+    document: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(render(document), status, headers, mimetype="application/json")
+
+
+def accepts_gzip() -> bool:
+    return request.accept_encodings.quality("gzip") > 0
+
+
+def _begin() -> None:
+    sent = request.headers.get(REQUEST_ID_HEADER, "")
+    g.request_id = sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid4().hex
+    g.started = time.monotonic()
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers[REQUEST_ID_HEADER] = g.request_id
+    if response.mimetype == "application/json":
+        response.headers.setdefault("Cache-Control", "no-store")
+        _pack(response)
+    _log(response.status_code)
+    return response
+
+
+def _pack(response: Response) -> None:
+    response.vary.add("Accept-Encoding")
+    if response.is_streamed or not accepts_gzip():
+        return
+    plain = response.get_data()
+    if len(plain) >= _GZIP_FROM_BYTES:
+        response.set_data(gzip.compress(plain, GZIP_LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+
+
+def _log(status: int) -> None:
+    # Health checks come every second or so and would drown everything else.
+    write = log.debug if request.path.startswith("/health") else log.info
+    milliseconds = round((time.monotonic() - g.started) * 1000)
+    write(
+        "request", method=request.method, path=request.path, status=status, duration_ms=milliseconds
+    )

@@ -1,0 +1,86 @@
+"""Slow clients are cut off, so that they never hold the threads of everybody else.
+
+Sending to them is the easy half: a socket's timeout covers one sendall() as a whole, that is one
+piece of an answer. Receiving is not: a server's read() blocks until it has all the bytes it was
+asked for, and the timeout counts each receive anew, so that a client that drips one byte every few
+seconds would pass for hours. There a second thread keeps the time and, once the body has fallen
+behind, shuts the receiving side of the connection down: the blocked read then ends as if the body
+ended, and can still be answered.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from threading import Event, Thread
+from types import TracebackType
+from typing import Final, Self
+
+from flask import Request
+
+GRACE_SECONDS: Final = 10.0
+BYTES_PER_SECOND: Final = 1024
+PIECE_BYTES: Final = 300_000
+PIECE_SECONDS: Final = 30.0
+
+_FIRST_BLOCK: Final = 1024
+_LARGEST_BLOCK: Final = 256 * 1024
+
+
+def client_socket(request: Request) -> socket.socket | None:
+    """The connection of a request, which WSGI has no name for; None under a test client."""
+    environ = request.environ
+    return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+
+
+def limit_sending(request: Request) -> None:
+    """Cut the client off when a piece of the answer does not leave within 30 s."""
+    connection = client_socket(request)
+    if connection is not None:
+        connection.settimeout(PIECE_SECONDS)
+
+
+class Pace:
+    """Watches one body: at least 1,024 bytes a second on average, after its first 10 seconds."""
+
+    def __init__(self, connection: socket.socket | None, *, grace: float) -> None:
+        self.too_slow = False
+        self._connection = connection
+        self._grace = grace
+        self._received = 0
+        self._done = Event()
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._connection is not None:
+            Thread(target=self._watch, args=(self._connection,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+
+    @property
+    def block(self) -> int:
+        """How much to ask for next: small at first, because a block counts once it is whole."""
+        return min(max(_FIRST_BLOCK, self._received // 4), _LARGEST_BLOCK)
+
+    def received(self, count: int) -> None:
+        self._received += count
+
+    def _watch(self, connection: socket.socket) -> None:
+        while not self._done.wait(self._left()):
+            if self._left() <= 0:
+                self.too_slow = True
+                with suppress(OSError):  # the client has left: there is nothing to shut down
+                    # Not close(): the server owns the socket, and the answer goes out on it.
+                    connection.shutdown(socket.SHUT_RD)
+                return
+
+    def _left(self) -> float:
+        """Seconds until the body, with the block now under way, has fallen behind."""
+        allowed = self._grace + (self._received + self.block) / BYTES_PER_SECOND
+        return self._began + allowed - time.monotonic()

@@ -1,0 +1,116 @@
+"""Long JSON answers, sent piece by piece (docs/api.md §5).
+
+Nothing is held while the client reads: rows come in pages, a short transaction each, and a piece
+of at most 300,000 bytes must leave within 30 s, so a reader slower than 10 KB/s is cut off.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Final
+
+import structlog
+from flask import Response, request
+from sqlalchemy import Engine
+
+from generation_service.api.database import request_transaction
+from generation_service.api.query import ResultsFilter
+from generation_service.api.responses import GZIP_LEVEL, accepts_gzip, render
+from generation_service.api.slow_peers import PIECE_BYTES, limit_sending
+from generation_service.core.limits import RESULTS_PAGE_LOTS
+from generation_service.core.results import LotResult, lot_document
+from generation_service.core.status import JOB_ACTIVE
+from generation_service.db.jobs import Job
+from generation_service.db.results import lots_page
+
+_GZIP_FORMAT: Final = 31  # zlib's wbits for "gzip header, largest window"
+_TAIL: Final = b"]}}"
+
+log = structlog.get_logger(__name__)
+
+
+def streamed(body: Iterable[bytes], headers: Mapping[str, str]) -> Response:
+    """An answer of unknown length, packed when the client takes gzip.
+
+    The first piece is made before the headers leave, so that a database that fails at once still
+    makes a 503.
+    """
+    packed = accepts_gzip()
+    rest = pieces(_gzipped(body) if packed else body)
+    first = next(rest, b"")
+    response = Response(_logged(chain((first,), rest)), mimetype="application/json")
+    response.headers.update(headers)
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    limit_sending(request)
+    return response
+
+
+def results_body(
+    engine: Engine, job: Job, head: Mapping[str, object], wanted: ResultsFilter
+) -> Iterator[bytes]:
+    """The results document: `head` ends in an empty `results.lots`, which is filled here."""
+    opening = render(head)
+    if not opening.endswith(_TAIL):
+        raise ValueError("the head must end with an empty list of lots")
+    yield opening.removesuffix(_TAIL)
+    separator = b""
+    for lot in wanted_lots(engine, job, wanted):
+        yield separator + render(lot_document(lot))
+        separator = b","
+    yield _TAIL
+
+
+def wanted_lots(engine: Engine, job: Job, wanted: ResultsFilter) -> Iterator[LotResult]:
+    """The job's settled lots that match, by position, read in pages of 500."""
+    after, skipped = -1, wanted.offset
+    if wanted.lot_id is None and wanted.status is None and job.status not in JOB_ACTIVE:
+        after, skipped = wanted.offset - 1, 0  # no position is left out: no need to read them
+    stop = None if wanted.limit is None else skipped + wanted.limit
+    return islice(_lots(engine, job, wanted, after), skipped, stop)
+
+
+def _lots(engine: Engine, job: Job, wanted: ResultsFilter, after: int) -> Iterator[LotResult]:
+    while True:
+        with request_transaction(engine) as connection:
+            page = lots_page(
+                connection,
+                job,
+                after=after,
+                limit=RESULTS_PAGE_LOTS,
+                lot_id=wanted.lot_id,
+                status=wanted.status,
+                settled_only=job.status in JOB_ACTIVE,
+            )
+        yield from page
+        if len(page) < RESULTS_PAGE_LOTS:
+            return
+        after = page[-1].position
+
+
+def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of 300,000, the last one shorter."""
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        while len(held) >= PIECE_BYTES:
+            yield bytes(held[:PIECE_BYTES])
+            del held[:PIECE_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def _gzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+def _logged(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Log what goes wrong after the headers have left; the broken connection tells the client."""
+    try:
+        yield from body
+    except Exception:
+        log.exception("results_cut_short")
+        raise

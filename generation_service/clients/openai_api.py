@@ -1,0 +1,250 @@
+"""Everything that is asked of OpenAI, or of a server that speaks its language.
+
+`OpenAIClient.complete` holds the one layer of retries; all else is asked once, because only the
+caller knows whether asking again could pay twice. Answers are read leniently by `core`: the SDK
+sends, signs and encodes, but servers that are not OpenAI's rarely fit its models.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+import httpx2
+import openai
+
+from generation_service.clients.deadline import Deadline
+from generation_service.clients.openai_outcomes import (
+    OpenAICallError,
+    OpenAIRefused,
+    OpenAIUnclear,
+    OpenAIUnreachable,
+    judged,
+)
+from generation_service.clients.openai_transport import BoundedTransport, environment_proxy
+from generation_service.clients.openai_tries import Pauses, late, repeated
+from generation_service.core.jsonl import lines
+from generation_service.core.limits import MIB
+from generation_service.core.openai_batch import BatchState, MalformedBatchError, read_batch
+from generation_service.core.openai_errors import decoded
+from generation_service.core.replies import Failure, Reply, Retry, read_completion
+
+__all__ = ["OpenAICallError", "OpenAIClient", "OpenAIRefused", "OpenAIUnclear", "OpenAIUnreachable"]
+
+_MAX_ANSWER_BYTES: Final = 32 * MIB
+_MAX_FILE_BYTES: Final = 8_192 * MIB
+_MAX_LINE_BYTES: Final = 32 * MIB
+_CHUNK_BYTES: Final = 64 * 1024
+_CONNECT_SECONDS: Final = 10.0
+_UPLOAD_BYTES_PER_SECOND: Final = 512 * 1024
+_PAGE: Final = 100
+_DAY_SECONDS: Final = 86_400
+_NOT_FOUND: Final = 404
+_NO_KEY: Final = "none"  # for servers that ask for none; the SDK insists on one
+
+
+class _Raw(Protocol):
+    http_response: httpx2.Response
+
+
+_Call = Callable[[httpx2.Timeout], _Raw]
+
+
+class OpenAIClient:
+    """One server and one key. Thread-safe; `timeout` is in seconds, for all of a call."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        timeout: float = 60.0,
+        pauses: Pauses | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self._pauses = pauses or Pauses()
+        transport = BoundedTransport(proxy=environment_proxy(base_url))
+        self._sdk = openai.OpenAI(
+            api_key=api_key or _NO_KEY,
+            base_url=base_url,
+            max_retries=0,
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=openai.DefaultHttpx2Client(transport=transport),
+        )
+
+    def close(self) -> None:
+        self._sdk.close()
+
+    def complete(self, body: Mapping[str, object], deadline: Deadline) -> Reply:
+        """One direct answer. What may be repeated safely is repeated, within the deadline.
+
+        A call that was sent and never answered may have been billed: it is not repeated.
+        """
+        return repeated(lambda: self._complete_once(body, deadline), deadline, self._pauses)
+
+    def _complete_once(self, body: Mapping[str, object], deadline: Deadline) -> tuple[Reply, bool]:
+        """The reply, and whether the same may be asked again without paying twice."""
+        create = self._sdk.chat.completions.with_raw_response.create
+        call = cast("Callable[..., _Raw]", create)
+        try:
+            text = self._text(lambda timeout: call(**body, timeout=timeout), deadline)
+        except OpenAIUnreachable as error:
+            message = f"OpenAI cannot be reached: {error}"
+            return Failure(code="openai_error", message=message, retry=Retry.AGAIN), True
+        except OpenAIRefused as error:
+            return error.failure, error.failure.retry is Retry.AGAIN
+        except OpenAIUnclear as error:
+            if error.failure is not None:
+                return error.failure, error.failure.retry is Retry.AGAIN
+            return (late if deadline.passed else _lost)(str(error)), False
+        return read_completion(text), False
+
+    def upload(self, path: Path, *, expires_after_days: int) -> str:
+        """The id of the new input file; large ones are given the time that they need."""
+        files = self._sdk.files.with_raw_response
+        seconds = self._timeout + path.stat().st_size / _UPLOAD_BYTES_PER_SECOND
+        with path.open("rb") as content:
+            answer = self._object(
+                lambda timeout: files.create(
+                    file=(path.name, content, "application/jsonl"),
+                    purpose="batch",
+                    expires_after={
+                        "anchor": "created_at",
+                        "seconds": expires_after_days * _DAY_SECONDS,
+                    },
+                    timeout=timeout,
+                ),
+                Deadline.after(seconds),
+            )
+        file_id = _id(answer)
+        if file_id is None:
+            raise OpenAIUnclear("OpenAI answered the upload without the file's id.")
+        return file_id
+
+    def create_batch(self, *, input_file_id: str, metadata: Mapping[str, str]) -> BatchState:
+        batches = self._sdk.batches.with_raw_response
+        return self._batch(
+            lambda timeout: batches.create(
+                input_file_id=input_file_id,
+                endpoint="/v1/chat/completions",
+                completion_window="24h",
+                metadata=dict(metadata),
+                timeout=timeout,
+            )
+        )
+
+    def retrieve_batch(self, openai_id: str) -> BatchState:
+        """OpenAIRefused with status 404 when it is gone."""
+        batches = self._sdk.batches.with_raw_response
+        return self._batch(lambda timeout: batches.retrieve(openai_id, timeout=timeout))
+
+    def cancel_batch(self, openai_id: str) -> BatchState:
+        batches = self._sdk.batches.with_raw_response
+        return self._batch(lambda timeout: batches.cancel(openai_id, timeout=timeout))
+
+    def list_batches(self) -> Iterator[BatchState]:
+        """All batches of the account, newest first, page by page as they are asked for."""
+        seen: set[str] = set()
+        after: str | None = None
+        while True:
+            page = self._page(after)
+            fresh = [entry for entry in map(read_batch, _entries(page)) if entry.id not in seen]
+            yield from fresh
+            # A server that ignores `after` would send the same page for ever.
+            if not fresh or page.get("has_more") is False:
+                return
+            seen.update(state.id for state in fresh)
+            after = fresh[-1].id
+
+    def delete_file(self, file_id: str) -> None:
+        """A file that is gone already counts as deleted."""
+        files = self._sdk.files.with_raw_response
+        try:
+            self._text(lambda timeout: files.delete(file_id, timeout=timeout))
+        except OpenAIRefused as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    def file_lines(self, file_id: str) -> Iterator[bytes]:
+        """The file's lines without their ends, blank ones left out, read as they are asked for.
+
+        OpenAIUnclear when the connection breaks: a file never ends early unnoticed. Of a line of
+        more than 32 MiB only the beginning is given.
+        """
+        content = self._sdk.files.with_streaming_response.content
+        with ExitStack() as stack:
+            opening = Deadline.after(self._timeout)
+            with judged(opening, _MAX_FILE_BYTES):
+                answer = stack.enter_context(content(file_id, timeout=_timeouts(opening)))
+            chunks = answer.iter_bytes(_CHUNK_BYTES)
+            yield from lines(self._punctual(chunks), max_bytes=_MAX_LINE_BYTES)
+
+    def models(self) -> dict[str, date | None]:
+        """Every model of the server, with the day it will be shut down if that is announced."""
+        models = self._sdk.models.with_raw_response
+        answer = self._object(lambda timeout: models.list(timeout=timeout))
+        return {str(entry["id"]): _day(entry.get("shutdown_date")) for entry in _entries(answer)}
+
+    def _batch(self, call: _Call) -> BatchState:
+        try:
+            return read_batch(self._object(call))
+        except MalformedBatchError as error:
+            raise OpenAIUnclear(str(error)) from None
+
+    def _page(self, after: str | None) -> Mapping[str, object]:
+        batches = self._sdk.batches.with_raw_response
+        return self._object(
+            lambda timeout: batches.list(
+                after=openai.omit if after is None else after, limit=_PAGE, timeout=timeout
+            )
+        )
+
+    def _object(self, call: _Call, deadline: Deadline | None = None) -> Mapping[str, object]:
+        answer = decoded(self._text(call, deadline))
+        if not isinstance(answer, dict):
+            raise OpenAIUnclear("The answer is not a JSON object.")
+        return answer
+
+    def _text(self, call: _Call, deadline: Deadline | None = None) -> str:
+        deadline = deadline or Deadline.after(self._timeout)
+        with judged(deadline, _MAX_ANSWER_BYTES):
+            return call(_timeouts(deadline)).http_response.content.decode(errors="replace")
+
+    def _punctual(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The chunks, each of which must come in time; what is done in between takes its own."""
+        while True:
+            with judged(Deadline.after(self._timeout), _MAX_FILE_BYTES):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+
+def _timeouts(deadline: Deadline) -> httpx2.Timeout:
+    left = max(deadline.left(), 0.001)  # 0 would make the sockets non-blocking
+    return httpx2.Timeout(left, connect=min(left, _CONNECT_SECONDS))
+
+
+def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """What a listing holds; with an entry that has no id nothing could be done."""
+    data = answer.get("data")
+    entries = data if isinstance(data, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and _id(entry) is not None]
+
+
+def _id(answer: Mapping[str, object]) -> str | None:
+    value = answer.get("id")
+    return value if isinstance(value, str) and value else None
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _lost(reason: str) -> Failure:
+    message = f"The request was sent and no answer came: {reason}"
+    return Failure(code="openai_outcome_unknown", message=message, retry=Retry.NEVER)
