@@ -83,7 +83,11 @@ def enqueued_token_limit(message: str) -> int | None:
 
 
 def _status(batch: Mapping[str, object]) -> str:
-    """The status as OpenAI spells it; an unknown one is told by the time stamp of its end."""
+    """The status as OpenAI spells it.
+
+    An unknown one is told by the time stamp of its end, or by a file where every request counts
+    as answered: a server that calls its end by a word of its own must not be asked for ever.
+    """
     text = str(batch.get("status") or "")[:_MAX_ID]
     status = re.sub(r"[\s-]+", "_", storable(text).strip().lower())
     status = _SPELLINGS.get(status, status)
@@ -92,7 +96,14 @@ def _status(batch: Mapping[str, object]) -> str:
     ends = (
         end for end in ("completed", "failed", "expired", "cancelled") if batch.get(f"{end}_at")
     )
-    return next(ends, status)
+    return next(ends, "completed" if _all_answered(batch) else status)
+
+
+def _all_answered(batch: Mapping[str, object]) -> bool:
+    counts = _object(batch.get("request_counts"))
+    answered = _count(counts.get("completed")) + _count(counts.get("failed"))
+    has_file = _text(batch.get("output_file_id")) or _text(batch.get("error_file_id"))
+    return bool(has_file) and 0 < _count(counts.get("total")) <= answered
 
 
 def _faults(errors: object) -> tuple[BatchFault, ...]:

@@ -146,3 +146,20 @@ def test_nothing_but_the_id_can_make_it_raise(fields):
 )
 def test_the_token_limit_is_learned_from_the_message(message, limit):
     assert enqueued_token_limit(message) == limit
+
+
+@pytest.mark.parametrize(
+    ("counts", "output_file_id", "ended"),
+    [
+        ({"total": 3, "completed": 2, "failed": 1}, "file-1", True),
+        ({"total": 3, "completed": 2, "failed": 0}, "file-1", False),
+        ({"total": 3, "completed": 3, "failed": 0}, None, False),
+        ({"total": 0, "completed": 0, "failed": 0}, "file-1", False),
+        (None, "file-1", False),
+    ],
+)
+def test_an_unknown_status_has_ended_once_every_request_is_answered_in_a_file(
+    counts, output_file_id, ended
+):
+    body = {"id": "b", "status": "done", "request_counts": counts}
+    assert read_batch({**body, "output_file_id": output_file_id}).ended is ended
