@@ -5,8 +5,7 @@ import sys
 from typing import Any
 
 from dotenv import load_dotenv
-
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from config import Config, ConfigError
 from generation_service.app import prepare_database
@@ -35,8 +34,10 @@ def on_starting(_server: Any) -> None:
     """Say what is wrong with the database before any worker is forked."""
     try:
         prepare_database(_config)
-    except (EmbeddedPostgresError, SQLAlchemyError) as error:
-        sys.exit(f"The database can't be used: {error}")
+    except EmbeddedPostgresError as error:
+        sys.exit(str(error))
+    except DBAPIError as error:
+        sys.exit(f"The database can't be used: {error.orig}")
 
 
 def post_worker_init(worker: Any) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
 from generation_service.db import operations
 from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
+from generation_service.pipeline.check_models import check_models
 from generation_service.pipeline.resources import Beat, Resources
 
 _log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Worker:
         self._idle = threading.Condition()
         self._running = 0
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(len(STAGES))},
+            executors={"default": ThreadPoolExecutor(len(STAGES) + 1)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -78,6 +79,7 @@ class Worker:
                 id=name,
                 next_run_time=datetime.now(UTC),
             )
+        self._scheduler.add_job(self._check_models)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -91,6 +93,9 @@ class Worker:
         """Whether every stage has ticked, or beaten during a long tick, in the last 60 s."""
         oldest = min(self._ticked.values(), default=None)
         return oldest is not None and monotonic() - oldest < HEARTBEAT_STALE_SECONDS
+
+    def _check_models(self) -> None:
+        check_models(self._resources, datetime.now(UTC).date())
 
     def _run(self, name: str, stage: Stage) -> None:
         with self._idle:

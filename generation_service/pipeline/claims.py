@@ -1,15 +1,21 @@
 """Claiming OpenAI batches, for the three stages that work on them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import uuid4
+
+import structlog
 
 from generation_service.core.limits import LEASE_SECONDS
 from generation_service.core.status import OpenAIBatchStatus
 from generation_service.db import openai_batches
 from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
+
+_log = structlog.get_logger()
 
 
 def claimed(resources: Resources, states: Sequence[OpenAIBatchStatus]) -> ClaimedBatch | None:
@@ -23,12 +29,20 @@ def claimed(resources: Resources, states: Sequence[OpenAIBatchStatus]) -> Claime
     )
 
 
-def renewed(resources: Resources, batch: ClaimedBatch, beat: Beat) -> Renewal:
-    """Keep the claim alive inside a `with` block; every call in it has a deadline of its own."""
+@contextmanager
+def renewed(resources: Resources, batch: ClaimedBatch, beat: Beat) -> Iterator[None]:
+    """Keep the claim alive inside a `with` block; every call in it has a deadline of its own.
+
+    The block ends early, and quietly, where it finds that another process took the batch over.
+    """
 
     def renew() -> None:
         with resources.engine.begin() as connection:
             openai_batches.renew(connection, batch, LEASE_SECONDS)
         beat()
 
-    return Renewal(renew)
+    with Renewal(renew):
+        try:
+            yield
+        except LeaseLostError as error:
+            _log.warning("lease_lost", reason=str(error))

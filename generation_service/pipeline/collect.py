@@ -18,7 +18,6 @@ from generation_service.core.requests import read_custom_id
 from generation_service.core.status import OpenAIBatchStatus
 from generation_service.db import openai_batches, queue, requests
 from generation_service.db.openai_batches import ClaimedBatch
-from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
@@ -39,8 +38,6 @@ def tick(resources: Resources, beat: Beat) -> bool:
     with renewed(resources, batch, beat):
         try:
             _collect(resources, batch)
-        except LeaseLostError as error:
-            _log.warning("lease_lost", reason=str(error))
         except (OpenAIUnclear, OpenAIUnreachable, OpenAIRefused) as error:
             refusals.wait(resources, batch, str(error))
     return True

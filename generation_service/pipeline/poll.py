@@ -9,7 +9,6 @@ from generation_service.core.openai_batch import BatchState
 from generation_service.core.status import OpenAIBatchStatus
 from generation_service.db import openai_batches
 from generation_service.db.openai_batches import ClaimedBatch
-from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
@@ -31,8 +30,6 @@ def tick(resources: Resources, beat: Beat) -> bool:
     with renewed(resources, batch, beat):
         try:
             _ask(resources, batch)
-        except LeaseLostError as error:
-            _log.warning("lease_lost", reason=str(error))
         except (OpenAIUnclear, OpenAIUnreachable) as error:
             refusals.wait(resources, batch, str(error))
         except OpenAIRefused as error:

@@ -23,7 +23,6 @@ from generation_service.core.status import Kind, OpenAIBatchStatus
 from generation_service.db import openai_batches, queue, requests
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.db.requests import RequestRow
-from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import bodies, refusals
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
@@ -48,8 +47,6 @@ def tick(resources: Resources, beat: Beat) -> bool:
 def _try(resources: Resources, batch: ClaimedBatch) -> None:
     try:
         _bring(resources, batch)
-    except LeaseLostError as error:
-        _log.warning("lease_lost", reason=str(error))
     except (OpenAIUnclear, OpenAIUnreachable) as error:
         refusals.wait(resources, batch, str(error))
     except OpenAIRefused as error:

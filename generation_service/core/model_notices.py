@@ -1,0 +1,23 @@
+"""What an operator should know of the configured models before they fail."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Final
+
+SOON: Final = timedelta(days=60)
+
+
+def notices(
+    models: Mapping[str, date | None], configured: Iterable[str], *, today: date
+) -> list[str]:
+    """One sentence for each configured model that is missing or will be shut down soon.
+
+    `models` maps what the server offers to the day of its announced end, if any.
+    """
+    found = []
+    for model in dict.fromkeys(configured):
+        if model not in models:
+            found.append(f"The server does not offer {model}: requests for it will fail.")
+        elif (end := models[model]) is not None and end - today <= SOON:
+            found.append(f"{model} will be shut down on {end}: choose its successor.")
+    return found
