@@ -132,10 +132,9 @@ class CurlHandle:
         return _ERRORS.get(code, "network_error"), text
 
     def _was_connected(self) -> bool:
-        # CONNECT_TIME is 0 on a connection that was open already, PRETRANSFER_TIME while TLS
-        # is still being negotiated.
-        times = (pycurl.CONNECT_TIME, pycurl.PRETRANSFER_TIME)
-        return any(self.curl.getinfo(time) > 0 for time in times)
+        # CONNECT_TIME stays 0 on a connection that was open already; there a request went out.
+        signs = (pycurl.CONNECT_TIME, pycurl.REQUEST_SIZE)
+        return any(self.curl.getinfo(sign) > 0 for sign in signs)
 
     def _open_socket(self, _purpose: int, dialled: pycurl.CurlSockAddr) -> int:
         if not isinstance(dialled.addr, tuple):

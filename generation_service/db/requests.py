@@ -1,12 +1,12 @@
 """What request lines are written from."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from generation_service.db.statements import rows, run
+from generation_service.db.statements import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,3 @@ def submitted_count(connection: Connection, batch_id: UUID) -> int:
         id=batch_id,
     ).scalar_one()
     return counted
-
-
-def numbered(
-    connection: Connection, batch_id: UUID, lines: Collection[int]
-) -> list[tuple[int, tuple[int, int]]]:
-    """Return (line, (description, attempt)) for lines of the input file, counted from 1.
-
-    The file was written by id; a request cancelled since then still has its line.
-    """
-    found = rows(
-        connection,
-        """
-        SELECT line, id, attempt FROM (
-            SELECT row_number() OVER (ORDER BY id) AS line, id, attempt
-            FROM descriptions WHERE openai_batch = :id
-        ) numbered WHERE line = ANY(CAST(:lines AS bigint[]))
-        """,
-        id=batch_id,
-        lines=sorted(lines),
-    )
-    return [(row.line, (row.id, row.attempt)) for row in found]

@@ -5,7 +5,7 @@ only where its description still waits for this batch. So a file may be read aga
 by whoever goes on after a crash.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 
@@ -13,10 +13,10 @@ import structlog
 
 from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
 from generation_service.core import batch_faults
-from generation_service.core.replies import read_line
+from generation_service.core.replies import Failure, read_line
 from generation_service.core.requests import read_custom_id
 from generation_service.core.status import OpenAIBatchStatus
-from generation_service.db import openai_batches, queue, requests
+from generation_service.db import openai_batches, queue
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
@@ -81,15 +81,30 @@ def _answers(resources: Resources, batch: ClaimedBatch, file_id: str) -> Iterato
 def _rejected(resources: Resources, batch: ClaimedBatch) -> None:
     """The batch failed its validation: blame the named lines, try the innocent again."""
     named, rest = batch_faults.validation_failures(batch.errors)
-    with resources.engine.connect() as connection:
-        blamed = [
-            Answer(description, attempt, named[line])
-            for line, (description, attempt) in requests.numbered(connection, batch.id, set(named))
-        ]
+    blamed = _blamed(resources, batch, named)
     if blamed:
         transaction(resources.engine, lambda connection: record_answers(connection, batch, blamed))
+    elif named:  # nobody knows whose line it was, so that for everyone this try counts
+        _, rest = batch_faults.validation_failures(
+            [{**each, "line": None} for each in batch.errors]
+        )
     _learn_limit(resources, batch)
     settle_rest(resources.engine, batch, rest)
+
+
+def _blamed(
+    resources: Resources, batch: ClaimedBatch, named: Mapping[int, Failure]
+) -> list[Answer]:
+    """The failures of the named lines, counted from 1; only the file itself tells whose they are.
+
+    The rows would not: some may have been cancelled before it was written, or queued again since.
+    """
+    if not (named and batch.input_file_id) or batch.tries >= _FILE_TRIES:
+        return []
+    texts = enumerate(resources.openai.file_lines(batch.input_file_id), start=1)
+    lines = [(named[number], read_line(text)) for number, text in texts if number in named]
+    requests = [(failure, line and read_custom_id(line.custom_id)) for failure, line in lines]
+    return [Answer(*request, failure) for failure, request in requests if request]
 
 
 def _learn_limit(resources: Resources, batch: ClaimedBatch) -> None:

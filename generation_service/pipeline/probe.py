@@ -29,7 +29,7 @@ def tick(resources: Resources, beat: Beat) -> bool:
     """Probe the photos of some pending lots; False when there were none."""
     token = uuid4()
     claimed = _claim(resources, token)
-    with Renewal(lambda: _renew(resources, token)):
+    with Renewal(lambda: _renew(resources, token, beat)):
         ours = {
             job_id: transaction(
                 resources.engine, partial(_claim_urls, job_id=job_id, token=token, claimed=group)
@@ -65,7 +65,8 @@ def _claim(resources: Resources, token: UUID) -> _ByJob:
     return transaction(resources.engine, claim)
 
 
-def _renew(resources: Resources, token: UUID) -> None:
+def _renew(resources: Resources, token: UUID, beat: Beat) -> None:
+    beat()  # photos of a parked host may let a minute pass between two answers
     with resources.engine.begin() as connection:
         lots.renew(connection, token, LEASE_SECONDS)
         probes.renew(connection, token, LEASE_SECONDS)

@@ -87,11 +87,14 @@ def _adopt(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
 
 
 def _find(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
+    """Look for the batch made from our file, or else from one that was sent for it before."""
+    earlier = None
     for state in resources.openai.list_batches():
-        ours = state.metadata.get(METADATA_BATCH) == str(batch.id)
-        if ours or (state.input_file_id and state.input_file_id == batch.input_file_id):
+        if state.input_file_id and state.input_file_id == batch.input_file_id:
             return state
-    return None
+        if earlier is None and state.metadata.get(METADATA_BATCH) == str(batch.id):
+            earlier = state
+    return earlier
 
 
 def _write(resources: Resources, batch: ClaimedBatch, spool: IO[bytes]) -> int:

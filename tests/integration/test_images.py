@@ -67,6 +67,11 @@ def test_a_refusing_status_is_the_reason(server, status):
     assert verdict(server, reply) == unreachable(f"http_status_{status}")
 
 
+def test_a_refusing_status_says_more_than_the_body_that_broke_off(server):
+    raw = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nhalf"
+    assert verdict(server, Reply(raw=raw)) == unreachable("http_status_403")
+
+
 @pytest.mark.parametrize("ranged", [True, False])
 @pytest.mark.parametrize("size", [64, 120])
 def test_a_moving_gif_is_refused_though_its_second_frame_comes_late(server, ranged, size):
@@ -131,6 +136,12 @@ def test_each_distinct_url_is_asked_for_once(server):
     found = list(ImageProber(allowed_private=server.allowed).check(urls))
     assert sorted(found) == sorted((url, REACHABLE) for url in set(urls))
     assert len(server.received) == 2
+
+
+def test_photos_and_error_pages_of_one_host_share_connections(server):
+    urls = [server.url(f"/{name}?{n}") for n in range(10) for name in ("ok.jpg", "missing")]
+    list(ImageProber(allowed_private=server.allowed, max_per_host=1).check(urls))
+    assert (len(server.received), server.connections) == (20, 1)
 
 
 def test_a_quick_photo_does_not_wait_for_a_slow_one(server):

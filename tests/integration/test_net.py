@@ -1,8 +1,10 @@
 import os
+import socket
 import ssl
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -159,6 +161,25 @@ def test_a_closed_port_is_a_failed_connect():
     assert fetch(server.url(), server.allowed).error == "connect_failed"
 
 
+def test_a_host_that_takes_no_connections_is_a_failed_connect():
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # fill its backlog, so that the next connect hangs
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+        like = replace(PLAIN, connect_seconds=0.3)
+        assert fetch(url, frozenset({full.getsockname()}), like=like).error == "connect_failed"
+
+
+def test_a_tls_handshake_that_hangs_is_a_timeout():
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        answer = fetch(f"https://127.0.0.1:{port}/", frozenset({("127.0.0.1", port)}), like=QUICK)
+    assert (answer.status, answer.error) == (None, "timeout")
+
+
 def test_a_server_without_tls_is_a_tls_failure(server):
     url = server.url().replace("http:", "https:")
     assert fetch(url, server.allowed).error == "tls_failed"
@@ -205,16 +226,16 @@ def test_a_get_after_a_post_on_the_same_handle_carries_nothing_over(server):
 
 
 def test_proxies_named_by_the_environment_are_ignored(server):
-    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), server.url())
     code = (
         "import sys; from tests.outgoing import fetch\n"
-        "print(fetch(sys.argv[1], lookup=lambda name: ['127.0.0.1']).error)"
+        "print(fetch(sys.argv[1], frozenset({('127.0.0.1', int(sys.argv[2]))})).status)"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code, "http://photos.test/"],
-        env={**os.environ, **proxies},
-        capture_output=True,
-        check=True,
-    )
-    assert run.stdout == b"address_refused\n"
-    assert server.received == []
+    with LoopbackServer() as proxy:
+        proxies = dict.fromkeys(("http_proxy", "all_proxy", "ALL_PROXY"), proxy.url())
+        run = subprocess.run(
+            [sys.executable, "-c", code, server.url(), str(server.port)],
+            env={**os.environ, **proxies, "no_proxy": "", "NO_PROXY": ""},
+            capture_output=True,
+            check=True,
+        )
+    assert (run.stdout, len(server.received), proxy.received) == (b"404\n", 1, [])

@@ -149,4 +149,17 @@ def test_the_deadline_covers_all_hops_together(server):
     answer = fetch(server.url("/0"), server.allowed, like=like)
     assert answer.error == "timeout"
     assert server.hits("/2") == 0
-    assert answer.seconds < 3
+    assert 1.1 < answer.seconds < 3
+
+
+def test_only_the_final_answer_is_asked_whether_it_is_enough(server):
+    statuses = []
+
+    def enough(status, _headers, _body):
+        statuses.append(status)
+        return True
+
+    server.replies["/a"] = redirect("/")
+    like = replace(FOLLOWING, enough=enough)
+    assert fetch(server.url("/a"), server.allowed, like=like).body == b"in"
+    assert statuses == [200]

@@ -1,7 +1,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
 
 import pytest
 
@@ -62,6 +62,15 @@ def test_requests_to_one_host_go_out_in_order(server):
             running.add(str(number), replace(PLAIN, url=server.url(f"/?{number}")))
         answers(running)
     assert [request.path for request in server.received] == [f"/?{n}" for n in range(5)]
+
+
+def test_the_next_request_starts_as_soon_as_one_ends(server):
+    began = time.monotonic()
+    with transfers(server.allowed, per_host=1) as running:
+        for number in range(200):
+            running.add(str(number), replace(PLAIN, url=server.url()))
+        answers(running)
+    assert time.monotonic() - began < 5  # 200 rechecks would take 10
 
 
 def test_a_host_that_is_full_does_not_delay_another(server):
@@ -182,6 +191,7 @@ def test_a_slot_that_another_thread_gives_back_is_noticed(server):
     assert other.take(host)
     with sharing(slots.join(), server) as running:
         running.add("only", replace(PLAIN, url=server.url()))
-        assert running.wait(0.1) == []
-        other.give(host, connected=True)
+        later = Timer(0.1, other.give, [host], {"connected": True})
+        later.start()
         assert answers(running)["only"].body == b"in"
+    later.join()
