@@ -75,10 +75,7 @@ def _locked(connection: Connection, batch: ClaimedBatch, ids: Collection[int]) -
 def _record(
     connection: Connection, batch: ClaimedBatch, replied: Iterable[tuple[Submitted, Reply]]
 ) -> None:
-    judged = [
-        (row, judge(reply, attempt=row.attempt, larger=row.larger, reprobed=row.reprobed))
-        for row, reply in replied
-    ]
+    judged = [(row, _judged(row, reply)) for row, reply in replied]
     _write(connection, batch.id, judged)
     _follow_up(connection, judged)
     job_shares.count(
@@ -89,6 +86,12 @@ def _record(
         _tokens(verdict for _, verdict in judged),
     )
     openai_batches.hold(connection, batch)
+
+
+def _judged(row: Submitted, reply: Reply) -> Verdict:
+    # A translation has no photos: a probe for it would never come, and it would wait for ever.
+    reprobed = row.reprobed or row.kind is Kind.TRANSLATION
+    return judge(reply, attempt=row.attempt, larger=row.larger, reprobed=reprobed)
 
 
 _Judged = Sequence[tuple[Submitted, Verdict]]
