@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from generation_service.core.lots import GenerationRequest
 from generation_service.core.status import JOB_ACTIVE, Kind
 from generation_service.core.times import timestamp
-from generation_service.db.deliveries import Attempt, Delivery
+from generation_service.db.delivery_log import Attempt, Delivery
 from generation_service.db.job_shares import JobOpenAIBatch
 from generation_service.db.jobs import Job, StageCount
 from generation_service.pipeline.accept import Accepted

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from generation_service.api import documents, guards, query
 from generation_service.api.database import request_transaction
 from generation_service.api.responses import json_response
-from generation_service.db import deliveries, job_shares, jobs
+from generation_service.db import delivery_log, job_shares, jobs
 from generation_service.pipeline.cancel import cancel
 from generation_service.pipeline.resources import Resources
 
@@ -43,7 +43,7 @@ def blueprint(resources: Resources) -> Blueprint:
         page = query.page(request.args)
         with request_transaction(engine) as connection:
             job = guards.own_job(jobs.find(connection, wanted, client))
-            found, total = deliveries.of_job(
+            found, total = delivery_log.of_job(
                 connection, job.id, limit=page.limit, offset=page.offset
             )
         return json_response(documents.deliveries_document(found, page.pagination(total)))

@@ -1,15 +1,14 @@
 """Webhook deliveries: inserted by the transaction that ends a run, attempted until they end."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from generation_service.core.limits import WEBHOOK_PART_BYTES, WEBHOOK_PART_LOTS
 from generation_service.core.status import DELIVERY_SOURCES, DeliveryStatus
+from generation_service.db.delivery_log import Attempt
 from generation_service.db.statements import LeaseLostError, changed, rows, run, sources
 
 
@@ -28,34 +27,6 @@ class ClaimedDelivery:
     attempt: int
     """The number of the attempt to make now, from 1."""
     token: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """`duration_ms` covers name look-up, connection and answer."""
-
-    attempt: int
-    at: datetime
-    status_code: int | None
-    duration_ms: int
-    error: str | None
-    response: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    id: UUID
-    webhook_url: str
-    status: DeliveryStatus
-    run: int
-    part: int
-    parts: int
-    attempt_count: int
-    last_attempt_at: datetime | None
-    next_attempt_at: datetime | None
-    delivered_at: datetime | None
-    error_message: str | None
-    attempts: list[Attempt] = field(default_factory=list)
 
 
 def enqueue(connection: Connection, job_ids: Sequence[UUID]) -> None:
@@ -203,49 +174,3 @@ def _insert_attempt(connection: Connection, delivery_id: UUID, attempt: Attempt)
         error=attempt.error,
         response=attempt.response,
     )
-
-
-def of_job(
-    connection: Connection, job_id: UUID, *, limit: int, offset: int
-) -> tuple[list[Delivery], int]:
-    """Return one page of a job's deliveries with their attempts, and how many there are in all."""
-    found = rows(
-        connection,
-        """
-        SELECT id, webhook_url, status, run, part, parts, attempt_count, last_attempt_at,
-               next_attempt_at, delivered_at, error_message
-        FROM webhook_deliveries WHERE batch_job_id = :job_id
-        ORDER BY run DESC, webhook_url, part LIMIT :limit OFFSET :offset
-        """,
-        job_id=job_id,
-        limit=limit,
-        offset=offset,
-    )
-    total: int = run(
-        connection,
-        "SELECT count(*) FROM webhook_deliveries WHERE batch_job_id = :job_id",
-        job_id=job_id,
-    ).scalar_one()
-    attempts = _attempts(connection, [row.id for row in found])
-    return [
-        Delivery(
-            **{**row._asdict(), "status": DeliveryStatus(row.status)}, attempts=attempts[row.id]
-        )
-        for row in found
-    ], total
-
-
-def _attempts(connection: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, list[Attempt]]:
-    by_delivery: defaultdict[UUID, list[Attempt]] = defaultdict(list)
-    for row in rows(
-        connection,
-        """
-        SELECT delivery_id, attempt, at, status_code, duration_ms, error, response
-        FROM webhook_attempts WHERE delivery_id = ANY(CAST(:ids AS uuid[]))
-        ORDER BY delivery_id, attempt
-        """,
-        ids=list(ids),
-    ):
-        fields = row._asdict()
-        by_delivery[fields.pop("delivery_id")].append(Attempt(**fields))
-    return by_delivery

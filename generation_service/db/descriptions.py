@@ -26,6 +26,8 @@ class Submitted:
     reprobed: bool
     translations: int
     """How many translations fall away with the English, when this is its request."""
+    idle: float
+    """Seconds since anything of the job was settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,8 @@ def submitted(connection: Connection, openai_batch: UUID, ids: Collection[int]) 
         connection,
         """
         SELECT d.id, d.job_id, d.lot, d.kind, d.attempt, d.larger, l.reprobe,
-               cardinality(j.translations) AS translations
+               cardinality(j.translations) AS translations,
+               extract(epoch FROM now() - j.updated_at) AS idle
         FROM descriptions d JOIN batch_lots l ON l.id = d.lot JOIN batch_jobs j ON j.id = d.job_id
         WHERE d.openai_batch = :openai_batch AND d.status = 'submitted'
           AND d.id = ANY(CAST(:ids AS bigint[]))
@@ -125,6 +128,7 @@ def submitted(connection: Connection, openai_batch: UUID, ids: Collection[int]) 
             row.larger,
             row.reprobe,
             row.translations,
+            float(row.idle),
         )
         for row in found
     ]

@@ -28,6 +28,7 @@ _log = structlog.get_logger()
 _LINES_A_TRANSACTION = 500
 _MIN_PAUSE_SECONDS = 5.0
 _FILE_TRIES = 3
+_GONE = frozenset({400, 404, 410})
 
 
 def tick(resources: Resources, beat: Beat) -> bool:
@@ -38,17 +39,19 @@ def tick(resources: Resources, beat: Beat) -> bool:
     with renewed(resources, batch, beat):
         try:
             _collect(resources, batch)
-        except (OpenAIUnclear, OpenAIUnreachable, OpenAIRefused) as error:
+        except (OpenAIUnclear, OpenAIUnreachable) as error:
             refusals.wait(resources, batch, str(error))
+        except OpenAIRefused as error:
+            refusals.wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
     return True
 
 
 def _collect(resources: Resources, batch: ClaimedBatch) -> None:
-    if batch.openai_status == "failed":
-        _rejected(resources, batch)
     for file_id in (batch.output_file_id, batch.error_file_id):
         if file_id:
             _read_file(resources, batch, file_id)
+    if batch.openai_status == "failed":  # some servers fail a batch that has answers already
+        _rejected(resources, batch)
     settle_rest(resources.engine, batch, batch_faults.unanswered(batch.openai_status))
     transaction(
         resources.engine,
@@ -63,7 +66,7 @@ def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
         while chunk := list(islice(answers, _LINES_A_TRANSACTION)):
             transaction(resources.engine, partial(record_answers, batch=batch, answers=chunk))
     except OpenAIRefused as error:  # the file is gone: what it held counts as missing
-        if batch.tries < _FILE_TRIES:
+        if error.status not in _GONE or batch.tries < _FILE_TRIES:
             raise
         _log.error("openai_file_lost", file_id=file_id, reason=str(error))
 

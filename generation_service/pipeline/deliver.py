@@ -22,7 +22,8 @@ from generation_service.core.limits import WEBHOOK_PER_HOST, WEBHOOK_SLOTS, WEBH
 from generation_service.core.times import timestamp
 from generation_service.core.webhook_payload import payload
 from generation_service.db import deliveries, jobs, operations, results
-from generation_service.db.deliveries import Attempt, ClaimedDelivery
+from generation_service.db.deliveries import ClaimedDelivery
+from generation_service.db.delivery_log import Attempt
 from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction

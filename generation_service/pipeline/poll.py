@@ -3,7 +3,12 @@
 import structlog
 from sqlalchemy import Connection
 
-from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.clients.openai_api import (
+    OpenAICallError,
+    OpenAIRefused,
+    OpenAIUnclear,
+    OpenAIUnreachable,
+)
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.openai_batch import BatchState
 from generation_service.core.status import OpenAIBatchStatus
@@ -16,8 +21,9 @@ from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
 _NOT_FOUND = 404
-_VANISHED_AFTER = 2
-"""So often in a row a batch may be unknown to OpenAI before it counts as gone."""
+_VANISHED_AFTER = 6
+"""So often in a row, over two minutes, a batch may be unknown to OpenAI before it counts as gone:
+its requests are then paid for once more."""
 _OVERDUE_SECONDS = (BATCH_WINDOW_HOURS + 1) * 3600
 _LOST_SECONDS = (BATCH_WINDOW_HOURS + 2) * 3600
 
@@ -59,8 +65,8 @@ def _cancelled(resources: Resources, state: BatchState) -> BatchState:
         return state
     try:
         return resources.openai.cancel_batch(state.id)
-    except OpenAIRefused as error:  # it ended meanwhile; the next poll will see it
-        _log.info("openai_cancel_refused", openai_id=state.id, reason=str(error))
+    except OpenAICallError as error:  # it may have ended meanwhile; the next poll will see it
+        _log.info("openai_cancel_failed", openai_id=state.id, reason=str(error))
         return state
 
 

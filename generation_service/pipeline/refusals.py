@@ -24,17 +24,23 @@ DENIED = frozenset({401, 403})
 DENIED_PATIENCE_SECONDS = 900.0
 """A wrong key or an empty account can be mended for this long before jobs fail."""
 PATIENCE_SECONDS = BATCH_WINDOW_HOURS * 3600.0
+PATIENT_TRIES = 9
+"""So many vain tries in a row, a quarter of an hour of them, come before anything fails: a hitch
+late in the life of an OpenAI batch must not cost its finished lines."""
+LONGEST_TOLD_SECONDS = 3600.0
+"""A server may ask for longer pauses than ours, but not for one that nobody would live to see."""
 PASSING = frozenset({408, 409, 425, 429})
 REBUILDS = 2
 """A rejected file is written and sent anew this often: it may only have vanished at OpenAI."""
 
 
 def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: float = 0.0) -> None:
-    """Give the batch back for a while that doubles with each vain try, at most for a day."""
-    if batch.age > PATIENCE_SECONDS:
+    """Give the batch back for a while that doubles with each vain try, at most for about a day."""
+    if _is_out_of_patience(batch, PATIENCE_SECONDS):
         fail(resources, batch, Failure(code="openai_error", message=reason, retry=Retry.NEVER))
         return
-    seconds = max(at_least, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**batch.tries))
+    usual = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**batch.tries)
+    seconds = max(usual, min(at_least, LONGEST_TOLD_SECONDS))
     _log.warning("openai_batch_waits", openai_batch=str(batch.id), reason=reason, seconds=seconds)
     transaction(
         resources.engine,
@@ -48,13 +54,17 @@ def submission_refused(resources: Resources, batch: ClaimedBatch, error: OpenAIR
     """OpenAI refused an upload, a listing or a creation."""
     exhausted = error.status in DENIED or error.failure.code == "openai_quota_exhausted"
     if exhausted:
-        patient = batch.age < DENIED_PATIENCE_SECONDS
+        patient = not _is_out_of_patience(batch, DENIED_PATIENCE_SECONDS)
     else:
         patient = error.status in PASSING or batch.tries < REBUILDS
     if patient:
         wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
     else:
         fail(resources, batch, error.failure)
+
+
+def _is_out_of_patience(batch: ClaimedBatch, seconds: float) -> bool:
+    return batch.age > seconds and batch.tries >= PATIENT_TRIES
 
 
 def fail(resources: Resources, batch: ClaimedBatch, failure: Failure) -> None:
