@@ -4,18 +4,19 @@ import os
 import signal
 import sys
 from dataclasses import fields
-from threading import Event
 
 from openai_simulator.rules import RuleError
 from openai_simulator.server import Simulator
 from openai_simulator.settings import Settings, from_arguments
 
+ENDINGS = {signal.SIGTERM, signal.SIGINT}
+
 
 def main() -> int:
     settings = from_arguments(sys.argv[1:], os.environ)
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked before any thread starts: the kernel may hand a signal to any thread, and one that
+    # lands elsewhere would never wake the main thread.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     options = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     try:
         simulator = Simulator(**options)
@@ -25,7 +26,7 @@ def main() -> int:
     with simulator:
         sys.stdout.write(f"openai_simulator: listening on {simulator.base_url}\n")
         sys.stdout.flush()
-        stop.wait()
+        signal.sigwait(ENDINGS)
     return 0
 
 

@@ -13,6 +13,8 @@ from generation_service.core.replies import Completion, Failure, Reply, Retry
 
 RETRY_SECONDS = (0.0, 30.0, 120.0)
 """Delay before an attempt, by the number of attempts already made."""
+LONGEST_TOLD_SECONDS = 3600.0
+"""OpenAI may ask for a longer delay, but not for one that outlasts the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def _after_failure(failure: Failure, *, attempt: int, larger: bool, reprobed: bo
     if failure.retry is Retry.REPROBE and not reprobed:
         return Again(failure, How.AFTER_PROBE)
     if failure.retry is Retry.AGAIN and attempt < MAX_ATTEMPTS:
-        delay = RETRY_SECONDS[attempt] if failure.retry_after is None else failure.retry_after
+        told = failure.retry_after
+        delay = RETRY_SECONDS[attempt] if told is None else min(told, LONGEST_TOLD_SECONDS)
         return Again(failure, delay=delay)
     return GiveUp(failure)
 

@@ -4,12 +4,15 @@ Passing trouble is waited out with growing pauses. A clear no to what we sent fa
 with OpenAI's own words, so that no job waits for what will never come.
 """
 
+from dataclasses import replace
+
 import structlog
 
 from generation_service.clients.openai_api import OpenAIRefused
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.status import OpenAIBatchStatus
+from generation_service.core.verdicts import LONGEST_TOLD_SECONDS
 from generation_service.db import openai_batches
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.pipeline import settle
@@ -27,8 +30,6 @@ PATIENCE_SECONDS = BATCH_WINDOW_HOURS * 3600.0
 PATIENT_TRIES = 9
 """So many vain tries in a row, a quarter of an hour of them, come before anything fails: a hitch
 late in the life of an OpenAI batch must not cost its finished lines."""
-LONGEST_TOLD_SECONDS = 3600.0
-"""A server may ask for longer pauses than ours, but not for one that nobody would live to see."""
 PASSING = frozenset({408, 409, 425, 429})
 REBUILDS = 2
 """A rejected file is written and sent anew this often: it may only have vanished at OpenAI."""
@@ -37,7 +38,8 @@ REBUILDS = 2
 def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: float = 0.0) -> None:
     """Give the batch back for a while that doubles with each vain try, at most for about a day."""
     if _is_out_of_patience(batch, PATIENCE_SECONDS):
-        fail(resources, batch, Failure(code="openai_error", message=reason, retry=Retry.NEVER))
+        message = f"OpenAI gave no answer that helps, however often it was asked: {reason}"
+        fail(resources, batch, Failure(code="openai_error", message=message, retry=Retry.NEVER))
         return
     usual = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**batch.tries)
     seconds = max(usual, min(at_least, LONGEST_TOLD_SECONDS))
@@ -60,7 +62,8 @@ def submission_refused(resources: Resources, batch: ClaimedBatch, error: OpenAIR
     if patient:
         wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
     else:
-        fail(resources, batch, error.failure)
+        message = f"OpenAI does not take these requests: {error}"
+        fail(resources, batch, replace(error.failure, message=message))
 
 
 def _is_out_of_patience(batch: ClaimedBatch, seconds: float) -> bool:

@@ -6,13 +6,14 @@ fall together, so a crash can leave none of them without the others.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.prompts import translation_tokens
-from generation_service.core.replies import Completion, Failure, Reply
+from generation_service.core.replies import Completion, Failure, Reply, Retry
 from generation_service.core.status import Kind, LotStatus
 from generation_service.core.verdicts import Again, Done, GiveUp, How, Verdict, judge
 from generation_service.db import (
@@ -29,6 +30,8 @@ from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.pipeline.transactions import transaction
 
 _ROWS = 500
+_FREE_SECONDS = BATCH_WINDOW_HOURS * 3600
+"""Attempts are free only while the job gets on: without this, a full queue could last for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _locked(connection: Connection, batch: ClaimedBatch, ids: Collection[int]) -
 def _record(
     connection: Connection, batch: ClaimedBatch, replied: Iterable[tuple[Submitted, Reply]]
 ) -> None:
-    judged = [(row, _judged(row, reply)) for row, reply in replied]
+    judged = [(row, _verdict(row, reply)) for row, reply in replied]
     _write(connection, batch.id, judged)
     _follow_up(connection, judged)
     job_shares.count(
@@ -88,7 +91,9 @@ def _record(
     openai_batches.hold(connection, batch)
 
 
-def _judged(row: Submitted, reply: Reply) -> Verdict:
+def _verdict(row: Submitted, reply: Reply) -> Verdict:
+    if isinstance(reply, Failure) and reply.retry is Retry.FREE and row.idle > _FREE_SECONDS:
+        reply = replace(reply, retry=Retry.AGAIN)
     # A translation has no photos: a probe for it would never come, and it would wait for ever.
     reprobed = row.reprobed or row.kind is Kind.TRANSLATION
     return judge(reply, attempt=row.attempt, larger=row.larger, reprobed=reprobed)

@@ -12,10 +12,12 @@ from typing import IO
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
 from generation_service.core.limits import FILE_DAYS, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
 from generation_service.core.openai_batch import BatchState
+from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.packing import Filling
 from generation_service.core.prompts import batch_line
 from generation_service.core.requests import custom_id
@@ -148,7 +150,13 @@ def _submitted(resources: Resources, batch: ClaimedBatch, state: BatchState) -> 
             connection, batch, seconds=resources.settings.openai_poll_seconds, failed=False
         )
 
-    transaction(resources.engine, record)
+    try:
+        transaction(resources.engine, record)
+    except IntegrityError:  # a server that lost its memory may count its batches anew
+        message = f"OpenAI gave this batch the id of another one: {state.id}"
+        failure = Failure(code="openai_error", message=message, retry=Retry.NEVER)
+        refusals.fail(resources, batch, failure)
+        return
     _log.info("openai_batch_submitted", openai_batch=str(batch.id), openai_id=state.id)
 
 
