@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation_service.api.streams import PIECE_BYTES, pieces
+from generation_service.api.slow_peers import PIECE_BYTES
+from generation_service.api.streams import pieces
 
 chunks = st.lists(st.integers(0, 3 * PIECE_BYTES).map(lambda size: b"x" * size), max_size=4)
 
