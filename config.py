@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 MIN_KEY_CHARS = 32
 MAX_WEBHOOK_ATTEMPTS = 5
@@ -152,13 +153,24 @@ def _flag(text: str) -> bool:
 
 
 def _database_url(text: str) -> str:
-    if not re.match(r"postgres(ql)?(\+psycopg2)?://", text):
+    if not re.match(r"(postgres|postgresql|postgresql\+psycopg2)://", text):
         raise ValueError("must start with postgresql://")
+    if not _is_url(text):
+        raise ValueError("is not a valid URL; in user and password write @ : / as %40 %3A %2F")
     return text
 
 
+def _is_url(text: str) -> bool:
+    """Whether it has one host and a port that is a number, in this order."""
+    try:
+        parts = urlsplit(text)
+        return parts.netloc.count("@") <= 1 and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 def _http_url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+\S*", text):
+    if not re.fullmatch(r"https?://[^\s/]+\S*", text) or not _is_url(text):
         raise ValueError(f"must be an http or https URL, not {text!r}")
     return text.rstrip("/")
 

@@ -10,7 +10,7 @@ from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import ClientDisconnected
 
-from generation_service.api.slow_peers import GRACE_SECONDS, Pace, client_socket
+from generation_service.api.slow_peers import BODY_READ, GRACE_SECONDS, Pace, client_socket
 from generation_service.core.errors import ServiceError
 from generation_service.core.json_text import InvalidJsonError, parse
 
@@ -52,7 +52,9 @@ class BodyReader:
         self._check_size(request.content_length or 0)
         with self._turn(), Pace(client_socket(request), grace=self._grace) as pace:
             pieces = _received(request, pace)
-            return b"".join(self._limited(unpacked(pieces) if packed else pieces))
+            body = b"".join(self._limited(unpacked(pieces) if packed else pieces))
+        request.environ[BODY_READ] = True  # the connection can take another request
+        return body
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -12,6 +12,8 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from generation_service.api.slow_peers import BODY_READ, stop_receiving
+
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 GZIP_LEVEL: Final = 5
 
@@ -55,7 +57,19 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Cache-Control", "no-store")
         _pack(response)
     _log(response.status_code)
+    _refuse_rest(response)
     return response
+
+
+def _refuse_rest(response: Response) -> None:
+    """Take no more of a body that nobody has read to its end.
+
+    Gunicorn would receive the rest of it for as long as it drips, in a thread that is then missing.
+    """
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if (request.content_length or chunked) and not request.environ.get(BODY_READ):
+        response.headers["Connection"] = "close"
+        stop_receiving(request)
 
 
 def _pack(response: Response) -> None:

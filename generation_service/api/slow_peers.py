@@ -22,6 +22,9 @@ BYTES_PER_SECOND: Final = 1024
 PIECE_BYTES: Final = 300_000
 PIECE_SECONDS: Final = 30.0
 
+BODY_READ: Final = "generation_service.body_read"
+"""Set in a request's environ once its body was read to the end."""
+
 _FIRST_BLOCK: Final = 1024
 _LARGEST_BLOCK: Final = 256 * 1024
 
@@ -30,6 +33,14 @@ def client_socket(request: Request) -> socket.socket | None:
     """The connection of a request, which WSGI has no name for; None under a test client."""
     environ = request.environ
     return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+
+
+def stop_receiving(request: Request) -> None:
+    """Have every further read of the request end at once, as if the client had hung up."""
+    connection = client_socket(request)
+    if connection is not None:
+        with suppress(OSError):  # it may be gone already
+            connection.shutdown(socket.SHUT_RD)
 
 
 def limit_sending(request: Request) -> None:

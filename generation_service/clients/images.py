@@ -9,10 +9,12 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
+from math import inf
 from typing import Final
 
 from generation_service.clients.addresses import Allowed
 from generation_service.clients.admission import Parking, Slots
+from generation_service.clients.deadline import Deadline
 from generation_service.clients.image_bytes import SIGNATURE_BYTES, is_animated, is_gif, is_image
 from generation_service.clients.net import Answer, Outgoing, Transfers
 from generation_service.clients.resolver import Resolver
@@ -73,18 +75,20 @@ class ImageProber:
         self._slots = Slots(max_in_flight, max_per_host, parking or Parking())
 
     def check(
-        self, urls: Iterable[str], *, patient: bool = True
+        self, urls: Iterable[str], *, patient: bool = True, seconds: float = inf
     ) -> Generator[tuple[str, ImageCheck], None, None]:
         """Each distinct URL once, in the order in which they are settled.
 
         `urls` is pulled as room appears and may be long: a URL already seen is remembered by its
         hash alone. Someone whose own client is waiting is not `patient`: photos of a parked host
-        are then unreachable at once instead of after its 60 s. Close the generator to stop early.
+        are then unreachable at once instead of after its 60 s. After `seconds` it stops, whatever
+        has no answer yet; close the generator to stop earlier.
         """
         fresh = _distinct(urls)
+        deadline = Deadline.after(seconds)
         with self._transfers(patient=patient) as transfers:
             _fill(transfers, fresh)
-            while transfers.in_flight:
+            while transfers.in_flight and not deadline.passed:
                 for (url, wanted), answer in transfers.wait(_WAIT_SECONDS):
                     if _is_undecided(wanted, answer):
                         left = IMAGE_TOTAL_SECONDS - answer.seconds

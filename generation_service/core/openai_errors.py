@@ -131,7 +131,7 @@ _RULES: Final = (
 _MAX_READ: Final = 4_096
 _MAX_MESSAGE: Final = 500
 _MAX_CODE: Final = 100
-_SECRET: Final = re.compile(r"\bsk-[\w*.…-]+|(?<=Bearer )\S+")
+_SECRET: Final = re.compile(r"\b(?:sk|org|proj)-[\w*.…-]+|(?<=Bearer )\S+")
 _URL: Final = re.compile(r"https?://[^\s\"'<>]+")
 _TAG_OR_SPACE: Final = re.compile(r"(?:<[^>]*>|\s)+")
 _WAIT: Final = re.compile(

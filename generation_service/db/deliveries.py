@@ -38,10 +38,14 @@ def enqueue(connection: Connection, job_ids: Sequence[UUID]) -> None:
         connection,
         """
         WITH sized AS (
-            SELECT l.job_id, l.webhook_url, l.position, 300 + (
-                SELECT coalesce(sum(octet_length(d.damages) + 60), 0) FROM descriptions d
-                WHERE d.lot = l.id) AS bytes
-            FROM batch_lots l
+            SELECT l.job_id, l.webhook_url, l.position, 300
+                   + coalesce(octet_length(array_to_string(l.missing_images, '","')), 0)
+                   -- a lot that failed as a whole tells why for itself and for each language
+                   + coalesce(octet_length(l.error_message), 0) * (1 + cardinality(j.languages))
+                   + (SELECT coalesce(sum(100 + coalesce(octet_length(d.damages), 0)
+                                          + coalesce(octet_length(d.error_message), 0)), 0)
+                      FROM descriptions d WHERE d.lot = l.id) AS bytes
+            FROM batch_lots l JOIN batch_jobs j ON j.id = l.job_id
             WHERE l.job_id = ANY(CAST(:job_ids AS uuid[])) AND l.webhook_url IS NOT NULL
         ), placed AS (
             SELECT job_id, webhook_url, position,
@@ -63,7 +67,7 @@ def enqueue(connection: Connection, job_ids: Sequence[UUID]) -> None:
                lower(coalesce(substring(p.webhook_url FROM '://(?:[^/?#]*@)?([^/?#]+)'), '')),
                p.part, p.parts, p.first, p.last
         FROM parts p JOIN batch_jobs j ON j.id = p.job_id
-        ON CONFLICT (batch_job_id, run, webhook_url, part) DO NOTHING
+        ON CONFLICT (batch_job_id, run, md5(webhook_url), part) DO NOTHING
         """,
         job_ids=sorted(job_ids),
         lots=WEBHOOK_PART_LOTS,

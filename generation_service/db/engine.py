@@ -20,6 +20,7 @@ ENGINE_OPTIONS: dict[str, Any] = {
     "max_overflow": 5,
     "pool_timeout": 10,
     "pool_pre_ping": True,
+    "hide_parameters": True,  # what clients sent has no place in logs
     "connect_args": {
         "connect_timeout": 5,
         "keepalives_idle": 30,

@@ -66,7 +66,10 @@ def renew(connection: Connection, token: UUID, lease_seconds: float) -> None:
 def record(
     connection: Connection, job_id: UUID, token: UUID, results: Mapping[str, str | None]
 ) -> None:
-    """Record URL -> reason it is unreachable, None where it is reachable."""
+    """Record URL -> reason it is unreachable, None where it is reachable.
+
+    What was claimed under this token and is not among them is free again.
+    """
     run(
         connection,
         """
@@ -79,6 +82,15 @@ def record(
         token=token,
         hashes=[url_hash(url) for url in results],
         reasons=list(results.values()),
+    )
+    run(
+        connection,
+        """
+        UPDATE image_probes SET lease_token = NULL, lease_expires_at = '-infinity'
+        WHERE job_id = :job_id AND lease_token = :token
+        """,
+        job_id=job_id,
+        token=token,
     )
 
 

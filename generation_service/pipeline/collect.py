@@ -11,7 +11,7 @@ from itertools import islice
 
 import structlog
 
-from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.clients.openai_api import OpenAIRefused
 from generation_service.core import batch_faults
 from generation_service.core.replies import Failure, read_line
 from generation_service.core.requests import read_custom_id
@@ -36,11 +36,9 @@ def tick(resources: Resources, beat: Beat) -> bool:
     batch = claimed(resources, [OpenAIBatchStatus.COLLECTING])
     if batch is None:
         return False
-    with renewed(resources, batch, beat):
+    with renewed(resources, batch, beat), refusals.waited_out(resources, batch):
         try:
             _collect(resources, batch)
-        except (OpenAIUnclear, OpenAIUnreachable) as error:
-            refusals.wait(resources, batch, str(error))
         except OpenAIRefused as error:
             refusals.wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
     return True

@@ -6,8 +6,6 @@ from sqlalchemy import Connection
 from generation_service.clients.openai_api import (
     OpenAICallError,
     OpenAIRefused,
-    OpenAIUnclear,
-    OpenAIUnreachable,
 )
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.openai_batch import BatchState
@@ -33,11 +31,9 @@ def tick(resources: Resources, beat: Beat) -> bool:
     batch = claimed(resources, [OpenAIBatchStatus.SUBMITTED])
     if batch is None:
         return False
-    with renewed(resources, batch, beat):
+    with renewed(resources, batch, beat), refusals.waited_out(resources, batch):
         try:
             _ask(resources, batch)
-        except (OpenAIUnclear, OpenAIUnreachable) as error:
-            refusals.wait(resources, batch, str(error))
         except OpenAIRefused as error:
             _refused(resources, batch, error)
     return True

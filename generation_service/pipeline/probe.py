@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import accumulate
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from generation_service.core.images import TOO_FEW, too_few
-from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.limits import IMAGE_TOTAL_SECONDS, LEASE_SECONDS
 from generation_service.core.prompts import vision_tokens
 from generation_service.db import descriptions, jobs, lots, probes
 from generation_service.db.lots import ClaimedLot, ProbedLot
@@ -20,6 +21,7 @@ from generation_service.pipeline.transactions import transaction
 
 _LOTS_A_CLAIM = 200
 _IMAGES_A_CLAIM = 4_000
+_CLAIM_SECONDS = IMAGE_TOTAL_SECONDS + 2
 _RECHECK_SECONDS = 1.0  # when another process is probing one of our lots' URLs
 
 _ByJob = dict[UUID, list[ClaimedLot]]
@@ -36,15 +38,25 @@ def tick(resources: Resources, beat: Beat) -> bool:
             )
             for job_id, group in claimed.items()
         }
-        results: dict[str, str | None] = {}
-        for url, check in resources.prober.check(_distinct(ours.values())):
-            results[url] = check.reason
-            if not beat():
-                return False  # the service stops; what is claimed falls free with its lease
+        results = _check(resources, _distinct(ours.values()), beat)
         for job_id, group in claimed.items():
-            found = {url: results[url] for url in ours[job_id]}
+            found = {url: results[url] for url in ours[job_id] if url in results}
             _record(resources, job_id, token, group, found)
     return bool(claimed)
+
+
+def _check(resources: Resources, urls: Sequence[str], beat: Beat) -> dict[str, str | None]:
+    """Probe for a while; what has no answer by then is left for another turn.
+
+    Hosts take turns, so slow photos of one job hold nobody up for longer than this.
+    """
+    results: dict[str, str | None] = {}
+    with closing(resources.prober.check(urls, seconds=_CLAIM_SECONDS)) as checks:
+        for url, check in checks:
+            results[url] = check.reason
+            if not beat():
+                break
+    return results
 
 
 def _claim(resources: Resources, token: UUID) -> _ByJob:

@@ -4,17 +4,21 @@ Passing trouble is waited out with growing pauses. A clear no to what we sent fa
 with OpenAI's own words, so that no job waits for what will never come.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from generation_service.clients.openai_api import OpenAIRefused
+from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.status import OpenAIBatchStatus
 from generation_service.core.verdicts import LONGEST_TOLD_SECONDS
 from generation_service.db import openai_batches
 from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import settle
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import transaction
@@ -33,6 +37,24 @@ late in the life of an OpenAI batch must not cost its finished lines."""
 PASSING = frozenset({408, 409, 425, 429})
 REBUILDS = 2
 """A rejected file is written and sent anew this often: it may only have vanished at OpenAI."""
+
+
+@contextmanager
+def waited_out(resources: Resources, batch: ClaimedBatch) -> Iterator[None]:
+    """Give the batch back for a while when the block meets trouble, its own faults included.
+
+    Whatever goes wrong with one batch, the next ones get their turn, and in the end it fails.
+    Only the database's own trouble is passed on: nothing could be recorded then.
+    """
+    try:
+        yield
+    except (OpenAIUnclear, OpenAIUnreachable) as error:
+        wait(resources, batch, str(error))
+    except (LeaseLostError, OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001 - one batch's trouble must not stop the others
+        _log.exception("openai_batch_stuck", openai_batch=str(batch.id))
+        wait(resources, batch, f"a fault of the service, {type(error).__name__}")
 
 
 def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: float = 0.0) -> None:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
+from generation_service.clients.openai_api import OpenAIRefused
 from generation_service.core.limits import FILE_DAYS, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
 from generation_service.core.openai_batch import BatchState
 from generation_service.core.openai_errors import Failure, Retry
@@ -41,18 +41,12 @@ def tick(resources: Resources, beat: Beat) -> bool:
     batch = claimed(resources, _STATES)
     if batch is None:
         return False
-    with renewed(resources, batch, beat):
-        _try(resources, batch)
+    with renewed(resources, batch, beat), refusals.waited_out(resources, batch):
+        try:
+            _bring(resources, batch)
+        except OpenAIRefused as error:
+            refusals.submission_refused(resources, batch, error)
     return True
-
-
-def _try(resources: Resources, batch: ClaimedBatch) -> None:
-    try:
-        _bring(resources, batch)
-    except (OpenAIUnclear, OpenAIUnreachable) as error:
-        refusals.wait(resources, batch, str(error))
-    except OpenAIRefused as error:
-        refusals.submission_refused(resources, batch, error)
 
 
 def _bring(resources: Resources, batch: ClaimedBatch) -> None:

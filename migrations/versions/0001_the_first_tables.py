@@ -219,7 +219,6 @@ def upgrade() -> None:
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["batch_job_id"], ["batch_jobs.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("batch_job_id", "run", "webhook_url", "part"),
     )
     op.create_index(
         "webhook_deliveries_due",
@@ -227,6 +226,12 @@ def upgrade() -> None:
         ["next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "webhook_deliveries_once",
+        "webhook_deliveries",
+        ["batch_job_id", "run", sa.literal_column("md5(webhook_url)"), "part"],
+        unique=True,
     )
     op.create_table(
         "descriptions",
@@ -249,9 +254,11 @@ def upgrade() -> None:
         sa.Column("damages", sa.Text(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("generated_by", sa.Text(), nullable=True),
-        sa.Column("prompt_tokens", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("cached_tokens", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("completion_tokens", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cached_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column(
+            "completion_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False
+        ),
         sa.Column("error_code", sa.Text(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["batch_jobs.id"], ondelete="CASCADE"),
@@ -306,6 +313,7 @@ def downgrade() -> None:
     )
     op.drop_index("descriptions_job", table_name="descriptions")
     op.drop_table("descriptions")
+    op.drop_index("webhook_deliveries_once", table_name="webhook_deliveries")
     op.drop_index(
         "webhook_deliveries_due",
         table_name="webhook_deliveries",

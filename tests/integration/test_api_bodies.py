@@ -104,3 +104,10 @@ def test_a_body_that_ends_early_is_a_400(connection):
     connection.shutdown(socket.SHUT_WR)
     status, document = answer(connection)
     assert (status, document["error"]) == (400, "invalid_json")
+
+
+def test_a_body_that_nobody_reads_is_not_waited_for(connection):
+    connection.sendall(head("Content-Length: 1000000").replace(b"POST / ", b"POST /nowhere "))
+    connection.sendall(b"x")
+    assert answer(connection)[0] == 404
+    assert connection.recv(1) == b""  # closed at once, though the rest may still be dripping

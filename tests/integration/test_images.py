@@ -212,3 +212,10 @@ def test_photos_of_a_parked_host_wait_without_delaying_others_and_are_then_given
     reasons = [check.reason for _url, check in checks]
     assert reasons.count("host_parked") >= 200 - 120
     assert set(reasons) == {"connect_failed", "host_parked"}
+
+
+def test_it_stops_after_its_time_with_what_is_settled_by_then(server):
+    server.replies["/never.jpg"] = Reply(hang=True)
+    urls = [server.url("/never.jpg"), server.url("/ok.jpg")]
+    checks = ImageProber(allowed_private=server.allowed).check(urls, seconds=0.5)
+    assert dict(checks) == {server.url("/ok.jpg"): REACHABLE}

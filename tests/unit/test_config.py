@@ -77,6 +77,8 @@ def test_lists_and_flags_are_read(name, text, value):
         ("WEBHOOK_RETRY_SECONDS", "0,1,2,3,4,5"),
         ("WEBHOOK_RETRY_SECONDS", "0,-1"),
         ("DATABASE_URL", "mysql://host/db"),
+        ("DATABASE_URL", "postgres+psycopg2://host/db"),
+        ("OPENAI_BASE_URL", "http://[x"),
         ("OPENAI_BASE_URL", "api.openai.com"),
         ("OPENAI_POLL_SECONDS", "nan"),
         ("PORT", "0"),
@@ -94,3 +96,17 @@ def test_a_wrong_value_is_refused_by_name(name, text):
 def test_a_key_that_no_header_or_hash_could_carry_is_refused(name, text):
     with pytest.raises(ConfigError, match=f"^{name}: must"):
         Config.from_env({**GOOD, name: text})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:marker@ss:w@127.0.0.1:1/db",
+        "postgresql://u:marker@127.0.0.1:marker/db",
+        "postgresql://u:mark/er@127.0.0.1:x/db",
+    ],
+)
+def test_a_mistyped_database_url_is_named_without_its_password(url):
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: is not a valid URL") as caught:
+        Config.from_env({**GOOD, "DATABASE_URL": url})
+    assert "mark" not in str(caught.value)

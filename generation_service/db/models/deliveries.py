@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,7 +37,15 @@ class WebhookDelivery(Base):
     lease_expires_at: Mapped[datetime | None]
 
     __table_args__ = (
-        UniqueConstraint("batch_job_id", "run", "webhook_url", "part"),
+        # By its hash: a URL may be longer than a B-tree entry.
+        Index(
+            "webhook_deliveries_once",
+            "batch_job_id",
+            "run",
+            sql("md5(webhook_url)"),
+            "part",
+            unique=True,
+        ),
         Index(
             "webhook_deliveries_due", "next_attempt_at", postgresql_where=sql("status = 'pending'")
         ),

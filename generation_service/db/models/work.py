@@ -123,9 +123,9 @@ class Description(Base):
     damages: Mapped[str | None]
     model: Mapped[str | None]
     generated_by: Mapped[str | None]
-    prompt_tokens: Mapped[int] = mapped_column(server_default=ZERO)
-    cached_tokens: Mapped[int] = mapped_column(server_default=ZERO)
-    completion_tokens: Mapped[int] = mapped_column(server_default=ZERO)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
 
