@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from generation_service.api.slow_peers import BODY_READ, stop_receiving
+from generation_service.api.slow_peers import BODY_READ, client_socket, discard_body
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 GZIP_LEVEL: Final = 5
@@ -62,14 +62,15 @@ def _finish(response: Response) -> Response:
 
 
 def _refuse_rest(response: Response) -> None:
-    """Take no more of a body that nobody has read to its end.
+    """Take no more of a body that nobody has read, but for what comes at once.
 
     Gunicorn would receive the rest of it for as long as it drips, in a thread that is then missing.
     """
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     if (request.content_length or chunked) and not request.environ.get(BODY_READ):
         response.headers["Connection"] = "close"
-        stop_receiving(request)
+        body, connection = request.environ["wsgi.input"], client_socket(request)
+        response.call_on_close(lambda: discard_body(body, connection))
 
 
 def _pack(response: Response) -> None:

@@ -11,9 +11,9 @@ ended, and can still be answered.
 import socket
 import time
 from contextlib import suppress
-from threading import Event, Thread
+from threading import BoundedSemaphore, Event, Thread, Timer
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from flask import Request
 
@@ -26,7 +26,11 @@ BODY_READ: Final = "generation_service.body_read"
 """Set in a request's environ once its body was read to the end."""
 
 _FIRST_BLOCK: Final = 1024
-_LARGEST_BLOCK: Final = 256 * 1024
+_LARGEST_BLOCK: Final = 16 * 1024
+_DISCARD_SECONDS: Final = 2.0
+_DISCARD_BLOCK: Final = 64 * 1024
+_discarding: Final = BoundedSemaphore(8)
+"""So many unread bodies at once may be received for politeness; the others are cut off."""
 
 
 def client_socket(request: Request) -> socket.socket | None:
@@ -35,12 +39,32 @@ def client_socket(request: Request) -> socket.socket | None:
     return environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
 
 
-def stop_receiving(request: Request) -> None:
-    """Have every further read of the request end at once, as if the client had hung up."""
-    connection = client_socket(request)
+def stop_receiving(connection: socket.socket | None) -> None:
+    """Have every further read end at once, as if the client had hung up."""
     if connection is not None:
         with suppress(OSError):  # it may be gone already
             connection.shutdown(socket.SHUT_RD)
+
+
+def discard_body(body: IO[bytes], connection: socket.socket | None) -> None:
+    """Receive what is left of a body that nobody wants, for up to 2 s; then hang up.
+
+    To be called when the answer has been sent: a client that still sends when its connection is
+    closed sees a broken pipe instead of the answer.
+    """
+    if not _discarding.acquire(blocking=False):
+        stop_receiving(connection)
+        return
+    watch = Timer(_DISCARD_SECONDS, stop_receiving, [connection])
+    watch.start()
+    try:
+        with suppress(OSError, ValueError):  # the client has left, or its chunks are broken
+            while body.read(_DISCARD_BLOCK):
+                pass
+    finally:
+        watch.cancel()
+        _discarding.release()
+        stop_receiving(connection)
 
 
 def limit_sending(request: Request) -> None:
@@ -51,7 +75,7 @@ def limit_sending(request: Request) -> None:
 
 
 class Pace:
-    """Watches one body: at least 1,024 bytes a second on average, after its first 10 seconds."""
+    """Watches one body: at least 1,024 bytes a second after its first 10 seconds, without rests."""
 
     def __init__(self, connection: socket.socket | None, *, grace: float) -> None:
         self.too_slow = False
@@ -59,7 +83,7 @@ class Pace:
         self._grace = grace
         self._received = 0
         self._done = Event()
-        self._began = time.monotonic()
+        self._began = self._latest = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._connection is not None:
@@ -81,6 +105,7 @@ class Pace:
 
     def received(self, count: int) -> None:
         self._received += count
+        self._latest = time.monotonic()
 
     def _watch(self, connection: socket.socket) -> None:
         while not self._done.wait(self._left()):
@@ -92,6 +117,10 @@ class Pace:
                 return
 
     def _left(self) -> float:
-        """Seconds until the body, with the block now under way, has fallen behind."""
-        allowed = self._grace + (self._received + self.block) / BYTES_PER_SECOND
-        return self._began + allowed - time.monotonic()
+        """Seconds until the body has fallen behind, on average or with the block under way.
+
+        The average alone would let a sender rest for hours on what it sent quickly.
+        """
+        block = self._grace + self.block / BYTES_PER_SECOND
+        average = block + self._received / BYTES_PER_SECOND
+        return min(self._latest + block, self._began + average) - time.monotonic()

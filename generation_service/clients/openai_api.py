@@ -17,6 +17,7 @@ import openai
 from generation_service.clients.deadline import Deadline
 from generation_service.clients.openai_outcomes import (
     OpenAICallError,
+    OpenAIMeaningless,
     OpenAIRefused,
     OpenAIUnclear,
     OpenAIUnreachable,
@@ -26,11 +27,12 @@ from generation_service.clients.openai_transport import BoundedTransport, enviro
 from generation_service.clients.openai_tries import Pauses, late, repeated
 from generation_service.core.jsonl import lines
 from generation_service.core.limits import MIB
-from generation_service.core.openai_batch import BatchState, MalformedBatchError, read_batch
+from generation_service.core.openai_batch import BatchState, MalformedBatchError, as_id, read_batch
 from generation_service.core.openai_errors import decoded
 from generation_service.core.replies import Failure, Reply, Retry, read_completion
 
-__all__ = ["OpenAICallError", "OpenAIClient", "OpenAIRefused", "OpenAIUnclear", "OpenAIUnreachable"]
+__all__ = ["OpenAICallError", "OpenAIClient", "OpenAIMeaningless"]
+__all__ += ["OpenAIRefused", "OpenAIUnclear", "OpenAIUnreachable"]
 
 _MAX_ANSWER_BYTES: Final = 32 * MIB
 _MAX_FILE_BYTES: Final = 8_192 * MIB
@@ -117,9 +119,9 @@ class OpenAIClient:
                 ),
                 Deadline.after(seconds),
             )
-        file_id = _id(answer)
+        file_id = as_id(answer.get("id"))
         if file_id is None:
-            raise OpenAIUnclear("OpenAI answered the upload without the file's id.")
+            raise OpenAIMeaningless("OpenAI answered the upload without the file's id.")
         return file_id
 
     def create_batch(self, *, input_file_id: str, metadata: Mapping[str, str]) -> BatchState:
@@ -190,7 +192,7 @@ class OpenAIClient:
         try:
             return read_batch(self._object(call))
         except MalformedBatchError as error:
-            raise OpenAIUnclear(str(error)) from None
+            raise OpenAIMeaningless(str(error)) from None
 
     def _page(self, after: str | None) -> Mapping[str, object]:
         batches = self._sdk.batches.with_raw_response
@@ -203,7 +205,7 @@ class OpenAIClient:
     def _object(self, call: _Call, deadline: Deadline | None = None) -> Mapping[str, object]:
         answer = decoded(self._text(call, deadline))
         if not isinstance(answer, dict):
-            raise OpenAIUnclear("The answer is not a JSON object.")
+            raise OpenAIMeaningless("The answer is not a JSON object.")
         return answer
 
     def _text(self, call: _Call, deadline: Deadline | None = None) -> str:
@@ -230,12 +232,7 @@ def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
     """What a listing holds; with an entry that has no id nothing could be done."""
     data = answer.get("data")
     entries = data if isinstance(data, list) else []
-    return [entry for entry in entries if isinstance(entry, dict) and _id(entry) is not None]
-
-
-def _id(answer: Mapping[str, object]) -> str | None:
-    value = answer.get("id")
-    return value if isinstance(value, str) and value else None
+    return [entry for entry in entries if isinstance(entry, dict) and as_id(entry.get("id"))]
 
 
 def _day(value: object) -> date | None:

@@ -3,6 +3,7 @@
 OpenAIUnreachable   nothing was sent, so nothing was done
 OpenAIRefused       a clear no (4xx)
 OpenAIUnclear       asked, and no clear answer: it may have been done
+OpenAIMeaningless   answered with success, but not with what it was asked for: it probably was done
 """
 
 from collections.abc import Iterator
@@ -56,6 +57,10 @@ class OpenAIRefused(OpenAICallError):  # noqa: N818
         self.message = failure.message
         self.failure = failure
         self.retry_after = failure.retry_after
+
+
+class OpenAIMeaningless(OpenAIUnclear):
+    """A 2xx answer without what it must hold; asking again would bring the same, and cost again."""
 
 
 @contextmanager

@@ -17,7 +17,8 @@ TERMINAL: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 _GOING_ON: Final = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 _SPELLINGS: Final = {"canceled": "cancelled", "canceling": "cancelling"}
 _LIMIT: Final = re.compile(r"Limit:\s*(\d[\d,._\s]*)\s*enqueued tokens", re.IGNORECASE)
-_MAX_ID: Final = 255
+_MAX_ID: Final = 4_096  # proxies put whole routes into ids; half an id would be another one
+_MAX_WORD: Final = 255
 _MAX_MESSAGE: Final = 500
 _MAX_FAULTS: Final = 1_000
 
@@ -56,7 +57,7 @@ class BatchState:
 def read_batch(body: object) -> BatchState:
     """The batch in an answer's body; raises MalformedBatchError when it has no id."""
     batch = _object(body)
-    batch_id = _text(batch.get("id"))
+    batch_id = as_id(batch.get("id"))
     if batch_id is None:
         raise MalformedBatchError("The answer is not a batch: it has no id.")
     status = _status(batch)
@@ -64,9 +65,9 @@ def read_batch(body: object) -> BatchState:
     return BatchState(
         id=batch_id,
         status=status,
-        input_file_id=_text(batch.get("input_file_id")),
-        output_file_id=_text(batch.get("output_file_id")),
-        error_file_id=_text(batch.get("error_file_id")),
+        input_file_id=as_id(batch.get("input_file_id")),
+        output_file_id=as_id(batch.get("output_file_id")),
+        error_file_id=as_id(batch.get("error_file_id")),
         completed=_count(counts.get("completed")),
         failed=_count(counts.get("failed")),
         total=_count(counts.get("total")),
@@ -74,6 +75,13 @@ def read_batch(body: object) -> BatchState:
         errors=_faults(batch.get("errors")),
         ended=status in TERMINAL,
     )
+
+
+def as_id(value: object) -> str | None:
+    """An id as text: some servers number their files and batches."""
+    if isinstance(value, int) and value and not isinstance(value, bool):
+        return str(value)
+    return _text(value, _MAX_ID)
 
 
 def enqueued_token_limit(message: str) -> int | None:
@@ -88,7 +96,7 @@ def _status(batch: Mapping[str, object]) -> str:
     An unknown one is told by the time stamp of its end, or by a file where every request counts
     as answered: a server that calls its end by a word of its own must not be asked for ever.
     """
-    text = str(batch.get("status") or "")[:_MAX_ID]
+    text = str(batch.get("status") or "")[:_MAX_WORD]
     status = re.sub(r"[\s-]+", "_", storable(text).strip().lower())
     status = _SPELLINGS.get(status, status)
     if status in TERMINAL | _GOING_ON:
@@ -102,13 +110,14 @@ def _status(batch: Mapping[str, object]) -> str:
 def _all_answered(batch: Mapping[str, object]) -> bool:
     counts = _object(batch.get("request_counts"))
     answered = _count(counts.get("completed")) + _count(counts.get("failed"))
-    has_file = _text(batch.get("output_file_id")) or _text(batch.get("error_file_id"))
+    has_file = as_id(batch.get("output_file_id")) or as_id(batch.get("error_file_id"))
     return bool(has_file) and 0 < _count(counts.get("total")) <= answered
 
 
 def _faults(errors: object) -> tuple[BatchFault, ...]:
-    data = _object(errors).get("data") if isinstance(errors, dict) else errors
-    entries = data if isinstance(data, list) else []
+    """What stands in errors.data, or the list, the one error or the sentence in its place."""
+    data = errors.get("data", errors) if isinstance(errors, dict) else errors
+    entries = data if isinstance(data, list) else [data] if data else []
     return tuple(_fault(entry) for entry in entries[:_MAX_FAULTS])
 
 
@@ -123,9 +132,9 @@ def _fault(entry: object) -> BatchFault:
     )
 
 
-def _text(value: object) -> str | None:
-    """A non-empty short text, such as an id."""
-    return storable(value, _MAX_ID) or None if isinstance(value, str) else None
+def _text(value: object, limit: int = _MAX_WORD) -> str | None:
+    """A non-empty short text."""
+    return storable(value, limit) or None if isinstance(value, str) else None
 
 
 def _count(value: object) -> int:

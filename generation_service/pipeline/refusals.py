@@ -4,11 +4,12 @@ Passing trouble is waited out with growing pauses. A clear no to what we sent fa
 with OpenAI's own words, so that no job waits for what will never come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
@@ -36,7 +37,9 @@ PATIENT_TRIES = 9
 late in the life of an OpenAI batch must not cost its finished lines."""
 PASSING = frozenset({408, 409, 425, 429})
 REBUILDS = 2
-"""A rejected file is written and sent anew this often: it may only have vanished at OpenAI."""
+"""A rejected file is written and sent anew this often: it may only have vanished at OpenAI.
+Vain tries of other kinds don't count: they say nothing against the file."""
+Errors = Sequence[Mapping[str, object]]
 
 
 @contextmanager
@@ -57,8 +60,18 @@ def waited_out(resources: Resources, batch: ClaimedBatch) -> Iterator[None]:
         wait(resources, batch, f"a fault of the service, {type(error).__name__}")
 
 
-def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: float = 0.0) -> None:
-    """Give the batch back for a while that doubles with each vain try, at most for about a day."""
+def wait(
+    resources: Resources,
+    batch: ClaimedBatch,
+    reason: str,
+    *,
+    at_least: float = 0.0,
+    errors: Errors | None = None,
+) -> None:
+    """Give the batch back for a while that doubles with each vain try, at most for about a day.
+
+    `errors` is all that OpenAI has said of the batch so far, where it has said something new.
+    """
     if _is_out_of_patience(batch, PATIENCE_SECONDS):
         message = f"OpenAI gave no answer that helps, however often it was asked: {reason}"
         fail(resources, batch, Failure(code="openai_error", message=message, retry=Retry.NEVER))
@@ -66,23 +79,26 @@ def wait(resources: Resources, batch: ClaimedBatch, reason: str, *, at_least: fl
     usual = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**batch.tries)
     seconds = max(usual, min(at_least, LONGEST_TOLD_SECONDS))
     _log.warning("openai_batch_waits", openai_batch=str(batch.id), reason=reason, seconds=seconds)
-    transaction(
-        resources.engine,
-        lambda connection: openai_batches.try_later(
-            connection, batch, seconds=seconds, failed=True
-        ),
-    )
+
+    def record(connection: Connection) -> None:
+        if errors is not None:
+            openai_batches.record_errors(connection, batch, errors)
+        openai_batches.try_later(connection, batch, seconds=seconds, failed=True)
+
+    transaction(resources.engine, record)
 
 
 def submission_refused(resources: Resources, batch: ClaimedBatch, error: OpenAIRefused) -> None:
     """OpenAI refused an upload, a listing or a creation."""
     exhausted = error.status in DENIED or error.failure.code == "openai_quota_exhausted"
+    errors = list(batch.errors)
     if exhausted:
         patient = not _is_out_of_patience(batch, DENIED_PATIENCE_SECONDS)
     else:
-        patient = error.status in PASSING or batch.tries < REBUILDS
+        patient = error.status in PASSING or len(errors) < REBUILDS
+        errors += [] if error.status in PASSING else [{"code": error.code, "message": str(error)}]
     if patient:
-        wait(resources, batch, str(error), at_least=error.retry_after or 0.0)
+        wait(resources, batch, str(error), at_least=error.retry_after or 0.0, errors=errors)
     else:
         message = f"OpenAI does not take these requests: {error}"
         fail(resources, batch, replace(error.failure, message=message))
@@ -94,15 +110,15 @@ def _is_out_of_patience(batch: ClaimedBatch, seconds: float) -> bool:
 
 def fail(resources: Resources, batch: ClaimedBatch, failure: Failure) -> None:
     """Fail every request that is still in the batch, and settle it."""
-    _log.error(
-        "openai_batch_failed",
-        openai_batch=str(batch.id),
-        code=failure.code,
-        reason=failure.message,
-    )
     final = Failure(code=failure.code, message=failure.message, retry=Retry.NEVER)
     settle.settle_rest(resources.engine, batch, final)
     transaction(
         resources.engine,
         lambda connection: openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED),
+    )
+    _log.error(
+        "openai_batch_failed",
+        openai_batch=str(batch.id),
+        code=failure.code,
+        reason=failure.message,
     )

@@ -7,6 +7,7 @@ is still on its way must fail; only when the batch is still not there is everyth
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from generation_service.clients.openai_api import OpenAIRefused
+from generation_service.clients.openai_api import OpenAIMeaningless, OpenAIRefused
 from generation_service.core.limits import FILE_DAYS, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
 from generation_service.core.openai_batch import BatchState
 from generation_service.core.openai_errors import Failure, Retry
@@ -68,8 +69,22 @@ def _bring(resources: Resources, batch: ClaimedBatch) -> None:
         _rebuild(resources, batch)
         _release(resources, batch)
         return
+    _create(resources, replace(batch, input_file_id=file_id), file_id)
+
+
+def _create(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
     metadata = {METADATA_BATCH: str(batch.id), METADATA_DEPLOYMENT: resources.deployment}
-    state = resources.openai.create_batch(input_file_id=file_id, metadata=metadata)
+    state: BatchState | None
+    try:
+        state = resources.openai.create_batch(input_file_id=file_id, metadata=metadata)
+    except OpenAIMeaningless as error:
+        # A yes that does not say to what. Whoever asked such a server again would pay each time.
+        state = _find(resources, batch)
+        if state is None:
+            message = f"OpenAI created a batch that cannot be found: {error}"
+            failure = Failure(code="openai_outcome_unknown", message=message, retry=Retry.NEVER)
+            refusals.fail(resources, batch, failure)
+            return
     _submitted(resources, batch, state)
 
 

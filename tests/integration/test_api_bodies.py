@@ -111,3 +111,10 @@ def test_a_body_that_nobody_reads_is_not_waited_for(connection):
     connection.sendall(b"x")
     assert answer(connection)[0] == 404
     assert connection.recv(1) == b""  # closed at once, though the rest may still be dripping
+
+
+def test_a_client_that_sends_first_and_reads_later_gets_its_413(address):
+    http = HTTPConnection(address[0], address[1], timeout=20)
+    http.request("POST", "/", b"x" * 20_000_000)
+    assert http.getresponse().status == 413
+    http.close()

@@ -53,10 +53,18 @@ def test_an_id_is_enough():
     assert (state.status, state.ended, state.total, state.metadata) == ("", False, 0, {})
 
 
-@pytest.mark.parametrize("body", [{}, {"id": ""}, {"id": None}, {"id": 5}, [], None, "batch"])
+@pytest.mark.parametrize(
+    "body", [{}, {"id": ""}, {"id": None}, {"id": True}, {"id": 0}, [], None, "b"]
+)
 def test_without_an_id_it_is_no_batch(body):
     with pytest.raises(MalformedBatchError):
         read_batch(body)
+
+
+@pytest.mark.parametrize(("sent", "read"), [(17, "17"), ("b" * 700, "b" * 700)])
+def test_ids_are_text_and_never_cut(sent, read):
+    state = read_batch({"id": sent, "output_file_id": sent})
+    assert (state.id, state.output_file_id) == (read, read)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,9 @@ LIMIT_REACHED = (
         ([SENT], (FAULT,)),
         (["only\x00 a text"], (replace(UNKNOWN, message="only a text"),)),
         ({"data": [{"line": "7"}]}, (UNKNOWN,)),
-        ("text", ()),
+        ("a text", (replace(UNKNOWN, message="a text"),)),
+        (SENT, (FAULT,)),
+        ("", ()),
     ],
 )
 def test_faults_of_the_input_file_are_read(errors, faults):

@@ -32,4 +32,13 @@ def test_blocks_grow_with_what_has_come():
         pace.received(100_000)
         sizes.append(pace.block)
     pace.received(100_000_000)
-    assert [*sizes, pace.block] == [1024, 25_000, 50_000, 75_000, 262_144]
+    assert [*sizes, pace.block] == [1024, 16_384, 16_384, 16_384, 16_384]
+
+
+def test_what_was_sent_quickly_is_no_credit_for_a_rest():
+    here, there = socketpair()
+    pace = Pace(here, grace=-15.5)  # half a second for a block of 16 KiB
+    pace.received(100_000_000)
+    with closing(here), closing(there), pace:
+        assert here.recv(1) == b""
+        assert pace.too_slow

@@ -1,0 +1,196 @@
+"""What goes wrong with an OpenAI batch as a whole: every job ends, and nothing is paid twice."""
+
+import pytest
+
+from generation_service.core.status import JobStatus
+from tests.integration.stages import STAGES, go_on, stages
+from tests.waiting import until
+
+
+@pytest.fixture
+def world(engine):
+    with stages(engine) as running:
+        yield running
+
+
+def misbehave(world, on, do, *, times=1, **more):
+    """The simulator misbehaves once, or so many times, or (None) for ever."""
+    world.simulator.rules.add({"on": on, "do": do, "times": times, **more})
+
+
+def attempts(world):
+    """The number of attempts at each lot's English."""
+    found = world.rows("SELECT attempt FROM descriptions WHERE kind = 'vision' ORDER BY lot")
+    return [row["attempt"] for row in found]
+
+
+def assert_billed_once(world):
+    assert len(world.billed()) == len(set(world.billed()))
+
+
+PASSING = ["invalid_json_line", "duplicate_custom_id", "mismatched_model", "invalid_request"]
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_a_batch_that_failed_its_validation_is_sent_again(world, code):
+    misbehave(world, "batch", "fail", code=code)
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, attempts(world)) == (JobStatus.COMPLETED, [2, 2, 2])
+    assert_billed_once(world)
+
+
+@pytest.mark.parametrize("code", ["invalid_request", "model_not_found", "invalid_url"])
+def test_a_batch_that_always_fails_its_validation_fails_the_job_with_openai_s_words(world, code):
+    misbehave(world, "batch", "fail", times=None, code=code, message="These words.")
+    job = world.finish(world.accept(world.lots(3)))
+    assert job.status is JobStatus.FAILED
+    assert f"These words. ({code})" in (job.error_message or "")
+    assert world.billed() == []
+
+
+def test_of_a_batch_that_failed_for_one_line_only_that_line_fails(world):
+    misbehave(world, "batch", "fail", code="invalid_request", line=2)
+    job = world.finish(world.accept(world.lots(3)))
+    assert [lot.status.value for lot in world.results(job.id)] == [
+        "completed",
+        "failed",
+        "completed",
+    ]
+    assert attempts(world) == [1, 1, 1]
+    assert_billed_once(world)
+
+
+def test_a_line_that_is_not_in_the_file_is_nobody_s_and_the_job_ends(world):
+    misbehave(world, "batch", "fail", times=None, code="invalid_request", line=99)
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, attempts(world)) == (JobStatus.FAILED, [3, 3, 3])
+
+
+FULL = "Enqueued token limit reached for m. Limit: 900,000 enqueued tokens."
+
+
+def hurry(world, job_id):
+    """Whether the job has ended; pauses of the model are cut short."""
+    world.execute("UPDATE model_limits SET paused_until = now()")
+    return world.job(job_id).completed_at is not None
+
+
+def test_a_full_queue_is_waited_for_and_its_limit_learned(world):
+    misbehave(world, "batch", "fail", code="token_limit_exceeded", message=FULL)
+    job_id = world.accept(world.lots(3))
+    world.run_until(
+        lambda: bool(world.rows("SELECT 1 FROM model_limits WHERE paused_until > now()"))
+    )
+    world.run_until(lambda: hurry(world, job_id))
+    assert world.job(job_id).status is JobStatus.COMPLETED
+    assert attempts(world) == [1, 1, 1]
+    (limit,) = world.rows("SELECT enqueued_tokens FROM model_limits")
+    assert limit["enqueued_tokens"] == 900_000
+
+
+@pytest.mark.parametrize("do", ["expire", "cancel_batch"])
+def test_of_a_batch_that_ended_early_only_the_rest_is_sent_again(world, do):
+    misbehave(world, "batch", do, fraction=0.4)
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, job.lots_failed) == (JobStatus.COMPLETED, 0)
+    assert sorted(attempts(world)) == [1, 1, 2]
+    assert_billed_once(world)
+
+
+LOST = ["no_output", "lost_output", "vanish"]
+
+
+@pytest.mark.parametrize("do", LOST)
+def test_a_batch_without_its_answers_is_sent_again(world, do):
+    misbehave(world, "batch", do)
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, job.lots_failed, attempts(world)) == (JobStatus.COMPLETED, 0, [2, 2, 2])
+
+
+@pytest.mark.parametrize("do", LOST)
+def test_a_server_that_never_gives_answers_fails_the_job(world, do):
+    misbehave(world, "batch", do, times=None)
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, attempts(world)) == (JobStatus.FAILED, [3, 3, 3])
+    assert "without an answer" in (job.error_message or "")
+
+
+def test_a_file_that_breaks_off_is_read_again(world):
+    misbehave(world, "content", "cut_content")
+    job = world.finish(world.accept(world.lots(3)))
+    assert (job.status, attempts(world)) == (JobStatus.COMPLETED, [1, 1, 1])
+
+
+def test_an_empty_error_file_says_nothing(world):
+    misbehave(world, "batch", "empty_error_file", times=None)
+    assert world.finish(world.accept(world.lots(3))).status is JobStatus.COMPLETED
+
+
+HITCHES = {
+    "a batch unknown for a while": ("retrieve", 404, 5),
+    "files denied for a while": ("content", 401, 5),
+    "files out of reach for a while": ("content", 503, 5),
+}
+
+
+@pytest.mark.parametrize(("on", "status", "times"), HITCHES.values(), ids=HITCHES)
+def test_trouble_that_passes_costs_no_answer(world, on, status, times):
+    misbehave(world, on, "status", status=status, times=times)
+    job = world.finish(world.accept(world.lots(3), ["en"]))
+    assert (job.status, attempts(world)) == (JobStatus.COMPLETED, [1, 1, 1])
+    assert_billed_once(world)
+
+
+def test_a_hitch_late_in_the_life_of_a_batch_costs_no_answer(world):
+    job_id = world.accept(world.lots(3), ["en"])
+    world.run_until(lambda: world.submitted_batches() == 1)
+    world.execute("UPDATE openai_batches SET submitted_at = now() - interval '25 hours'")
+    misbehave(world, "content", "status", status=500)
+    assert world.finish(job_id).status is JobStatus.COMPLETED
+    assert attempts(world) == [1, 1, 1]
+
+
+def test_trouble_that_does_not_pass_fails_the_job_with_its_reason_after_a_day(world):
+    misbehave(world, "retrieve", "status", status=500, message="Out of order.", times=None)
+    job_id = world.accept(world.lots(3), ["en"])
+    world.run_until(lambda: world.submitted_batches() == 1)
+    world.execute("UPDATE openai_batches SET submitted_at = now() - interval '25 hours'")
+    job = world.finish(job_id)
+    assert job.status is JobStatus.FAILED
+    assert "HTTP 500: Out of order." in (job.error_message or "")
+
+
+def test_a_batch_that_never_ends_is_cancelled_after_a_day_and_its_answers_kept(world):
+    misbehave(world, "batch", "stall", fraction=0.4)
+    misbehave(world, "cancel", "status", status=500)
+    job_id = world.accept(world.lots(3), ["en"])
+    world.run_until(lambda: len(world.billed()) == 2)
+    world.execute("UPDATE openai_batches SET submitted_at = now() - interval '25.5 hours'")
+    assert world.finish(job_id).status is JobStatus.COMPLETED
+    assert sorted(attempts(world)) == [1, 1, 2]
+
+
+def test_a_queue_that_is_full_for_ever_fails_the_job_after_a_day(world):
+    misbehave(world, "batch", "fail", code="token_limit_exceeded", message=FULL, times=None)
+    job_id = world.accept(world.lots(3), ["en"])
+    world.run_until(lambda: bool(world.rows("SELECT 1 FROM model_limits")))
+    world.execute("UPDATE batch_jobs SET updated_at = now() - interval '25 hours'")
+    world.run_until(lambda: hurry(world, job_id))
+    assert (world.job(job_id).status, attempts(world)) == (JobStatus.FAILED, [3, 3, 3])
+
+
+def test_openai_may_ask_for_an_hour_s_pause_but_not_for_years(world):
+    words = "Please try again in 999h."
+    misbehave(world, "line", "status", status=429, message=words)
+    world.accept(world.lots(1), ["en"])
+
+    def delays():
+        for stage in STAGES:
+            stage(world.resources, go_on)
+        return world.rows(
+            "SELECT extract(epoch FROM available_at - now()) AS seconds FROM descriptions"
+            " WHERE status = 'queued' AND error_code = 'openai_rate_limited'"
+        )
+
+    (delay,) = until(delays, what="the line waits for its next attempt")
+    assert 3_500 < delay["seconds"] <= 3_600
