@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_every_make_target_in_it_exists():
 
 
 def test_its_python_recipe_signs_right():
-    names = {}
+    names: dict[str, Any] = {}
     exec("".join(blocks("python")), names)  # noqa: S102 - the recipe itself is under test
     assert names["sign"](VECTOR["lots"], VECTOR["key"]) == VECTOR["signature"]
 
