@@ -1,0 +1,42 @@
+"""`python -m tests.faults --rounds N --seed S`: the long run of the fault harness."""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.harness import Plan, Report, run
+from tests.faults.stack import stack
+
+
+def main() -> int:
+    options = _options()
+    plan = Plan(seed=options.seed, rounds=options.rounds)
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    sys.stdout.write(f"seed {plan.seed}, logs in {folder}\n")
+    sys.stdout.flush()
+    report = _run(plan, folder, options.services)
+    sys.stdout.write(f"{report}\n")
+    if report.faults:
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def _run(plan: Plan, folder: Path, services: int) -> Report:
+    with stack(folder, None, services=services) as running:
+        return run(running, plan)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--services", type=int, default=1, help="on one database")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
