@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev demo run test lint format lock bench clean
+.PHONY: help setup setup-dev demo run test lint format lock chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' \
@@ -41,6 +41,9 @@ lint: .venv/dev ## Check style, types and the direction of imports
 format: .venv/dev ## Format the code and mend what ruff can mend
 	@$(VENV_PYTHON) -m ruff check --fix .
 	@$(VENV_PYTHON) -m ruff format .
+
+chaos: .venv/dev ## Kill everything at random for ROUNDS rounds and check that nothing is lost or paid twice
+	@$(VENV_PYTHON) -m tests.faults --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/dev ## Measure; see bench/
 	@$(VENV_PYTHON) -m bench

@@ -33,3 +33,5 @@ def configure_logs(level: str) -> None:
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     # It warns whenever a stage is woken while it runs, which is nothing to see to.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # It tells of each connection that a dying database takes along; the stages tell it once.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 register_uuid()  # type: ignore[no-untyped-call]
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-_MIGRATION_LOCK = 0x67656E73  # any constant will do, as long as every process uses the same
+MIGRATION_LOCK = 0x67656E73  # any constant will do, as long as every process uses the same
 
 ENGINE_OPTIONS: dict[str, Any] = {
     "pool_size": 10,
@@ -55,7 +55,7 @@ def migrate(engine: Engine) -> None:
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(settings).get_current_head()
     with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
             if MigrationContext.configure(connection).get_current_revision() != head:
                 connection.commit()
@@ -63,5 +63,5 @@ def migrate(engine: Engine) -> None:
                 command.upgrade(settings, "head")
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()

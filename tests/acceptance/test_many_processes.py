@@ -5,7 +5,9 @@ import signal
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
+from generation_service.db.engine import MIGRATION_LOCK
 from tests.faults import accounts, harness, snapshot
 from tests.faults.stack import stack, workers
 from tests.faults.watch import Watch
@@ -51,8 +53,8 @@ def test_two_services_describe_each_lot_once_and_send_each_webhook_once(two):
 
 
 def test_every_process_of_two_services_runs_the_stages(two):
-    (found,) = two.rows("SELECT count(DISTINCT process) AS processes FROM worker_heartbeats")
-    assert found["processes"] == 4
+    ticking = "SELECT process FROM worker_heartbeats GROUP BY process HAVING count(*) = 6"
+    until(lambda: len(two.rows(ticking)) == 4, what="all four tick each of the six stages")
 
 
 def test_what_a_killed_service_had_begun_is_finished_by_the_other(two):
@@ -79,6 +81,17 @@ def test_a_killed_worker_is_replaced_and_its_work_taken_up(own):
     os.kill(before[0], signal.SIGKILL)
     until(lambda: len({*workers(own.service)} - {before[0]}) == 2, what="there are two again")
     own.expire()
+    assert_all_ends_well(own)
+
+
+def test_a_worker_that_loses_the_database_while_it_starts_is_started_again(own):
+    with own.engine.connect() as connection:  # the migrations' lock holds the new worker up
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        os.kill(workers(own.service)[0], signal.SIGKILL)
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory'"
+        (starting,) = until(lambda: own.rows(waiting), what="the new worker starts")
+        connection.execute(text("SELECT pg_terminate_backend(:pid)"), starting)
+    order(own, 2)
     assert_all_ends_well(own)
 
 
