@@ -1,14 +1,14 @@
 """Every setting of the service, read from the environment (and .env) and checked at start."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-MIN_KEY_CHARS = 32
-MAX_WEBHOOK_ATTEMPTS = 5
+from generation_service.core import settings as read
+from generation_service.core.settings import Network
+
+DEFAULT_CLIENT = "default"
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -29,6 +29,21 @@ class Config:
     openai_base_url: str = OPENAI_BASE_URL
     shared_key: str = field(default="", repr=False)
     """The key of the client `default`, at least 32 characters."""
+    client_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Further clients; two keys of one client let it rotate them."""
+    accept_v1_signatures: bool = True
+    """False: only signatures that cover the whole request and expire are accepted."""
+    webhook_secret: str | None = field(default=None, repr=False)
+    """Signs webhooks to `default` (Standard Webhooks); unset: made from the client's key."""
+    webhook_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    rate_limit_sync: int = 100
+    rate_limit_batch: int = 20
+    rate_limit_polling: int = 1_000
+    """The three are a client's requests an hour."""
+    rate_limit_bad_signatures: int = 60
+    """An address's badly signed requests a minute."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Whose X-Forwarded-For tells the sender's address."""
     vision_model: str = "gpt-6.1-terra"
     translation_model: str = "gpt-6-luna"
     image_detail: str = "high"
@@ -58,7 +73,13 @@ class Config:
     @property
     def keys(self) -> dict[str, tuple[str, ...]]:
         """Client -> its keys; the first one signs what is sent to the client."""
-        return {"default": (self.shared_key,)}
+        return {DEFAULT_CLIENT: (self.shared_key,), **self.client_keys}
+
+    @property
+    def signing_secrets(self) -> dict[str, str]:
+        """Client -> its own secret of Standard Webhooks, for those that have one."""
+        own = {} if self.webhook_secret is None else {DEFAULT_CLIENT: self.webhook_secret}
+        return {**own, **self.webhook_secrets}
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -77,7 +98,7 @@ class Config:
                 values[setting.name] = _READERS[setting.name](text.strip())
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-        faults += _missing(values, faults)
+        faults += _missing(values, faults) + _clashes(values)
         if faults:
             raise ConfigError("\n".join(faults))
         return cls(**values)
@@ -102,140 +123,58 @@ def _missing(values: Mapping[str, Any], faults: list[str]) -> list[str]:
     return missing
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}, not {text!r}")
-        return int(text)
+def _clashes(values: Mapping[str, Any]) -> list[str]:
+    clients = values.get("client_keys", {})
+    keys = [values.get("shared_key"), *(key for each in clients.values() for key in each)]
+    clashes = []
+    if DEFAULT_CLIENT in clients:
+        clashes.append("CLIENT_KEYS: must not name `default`, whose key is SHARED_KEY")
+    if len(set(keys)) < len(keys):
+        clashes.append("CLIENT_KEYS: must not give one key to two clients, or one client's twice")
+    unknown = set(values.get("webhook_secrets", {})) - set(clients)
+    if unknown:
+        clashes.append(f"WEBHOOK_SECRETS: must name clients of CLIENT_KEYS, not {sorted(unknown)}")
+    return clashes
 
-    return read
-
-
-def _number(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            raise ValueError(f"must be a number from {low:g} to {high:g}, not {text!r}")
-        return value
-
-    return read
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            choices = ", ".join(repr(choice) for choice in allowed)
-            raise ValueError(f"must be one of {choices}, not {text!r}")
-        return text
-
-    return read
-
-
-def _header_text(text: str) -> str:
-    if not (text.isascii() and text.isprintable()):
-        raise ValueError("must be printable ASCII; it looks as if something else was pasted in")
-    return text
-
-
-def _key(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must hold no control characters and be valid UTF-8")
-    if len(text) < MIN_KEY_CHARS:
-        raise ValueError(f"must have at least {MIN_KEY_CHARS} characters, this has {len(text)}")
-    return text
-
-
-def _flag(text: str) -> bool:
-    return _one_of("true", "false")(text.lower()) == "true"
-
-
-def _database_url(text: str) -> str:
-    if not re.match(r"(postgres|postgresql|postgresql\+psycopg2)://", text):
-        raise ValueError("must start with postgresql://")
-    if not _is_url(text):
-        raise ValueError("is not a valid URL; in user and password write @ : / as %40 %3A %2F")
-    return text
-
-
-def _is_url(text: str) -> bool:
-    """Whether it has one host and a port that is a number, in this order."""
-    try:
-        parts = urlsplit(text)
-        return parts.netloc.count("@") <= 1 and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-
-
-def _http_url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+\S*", text) or not _is_url(text):
-        raise ValueError(f"must be an http or https URL, not {text!r}")
-    return text.rstrip("/")
-
-
-def _hosts(text: str) -> frozenset[tuple[str, int]]:
-    hosts = set()
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        host, _, port = entry.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) <= 65535:  # noqa: PLR2004 - TCP's highest port
-            raise ValueError(f"must be a list of host:port, with the port, not {entry!r}")
-        hosts.add((host.strip("[]").lower(), int(port)))
-    return frozenset(hosts)
-
-
-def _token_limits(text: str) -> dict[str, int]:
-    limits = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        model, _, limit = entry.rpartition(":")
-        if not model or not limit.isdecimal() or int(limit) < 1:
-            raise ValueError(f"must be a list of model:tokens, not {entry!r}")
-        limits[model] = int(limit)
-    return limits
-
-
-def _schedule(text: str) -> tuple[float, ...]:
-    read = _number(0, 86_400)
-    delays = tuple(read(part.strip()) for part in text.split(","))
-    if len(delays) > MAX_WEBHOOK_ATTEMPTS:
-        raise ValueError(
-            f"must have at most {MAX_WEBHOOK_ATTEMPTS} delays, one before each attempt"
-        )
-    return delays
-
-
-_text = str
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "port": _integer(1, 65_535),
-    "host": _text,
+    "port": read.integer(1, 65_535),
+    "host": str,
     "data_dir": Path,
-    "database_url": _database_url,
-    "openai_api_key": _header_text,
-    "openai_base_url": _http_url,
-    "shared_key": _key,
-    "vision_model": _text,
-    "translation_model": _text,
-    "image_detail": _one_of("low", "high", "original", "auto"),
-    "vision_reasoning_effort": _one_of("", "none", "minimal", "low", "medium", "high", "xhigh"),
-    "translation_reasoning_effort": _one_of(
+    "database_url": read.database_url,
+    "openai_api_key": read.header_text,
+    "openai_base_url": read.http_url,
+    "shared_key": read.key,
+    "client_keys": read.client_keys,
+    "accept_v1_signatures": read.flag,
+    "webhook_secret": read.webhook_secret,
+    "webhook_secrets": read.webhook_secrets,
+    "rate_limit_sync": read.integer(1, 1_000_000),
+    "rate_limit_batch": read.integer(1, 1_000_000),
+    "rate_limit_polling": read.integer(1, 1_000_000),
+    "rate_limit_bad_signatures": read.integer(1, 1_000_000),
+    "trusted_proxies": read.networks,
+    "vision_model": str,
+    "translation_model": str,
+    "image_detail": read.one_of("low", "high", "original", "auto"),
+    "vision_reasoning_effort": read.one_of("", "none", "minimal", "low", "medium", "high", "xhigh"),
+    "translation_reasoning_effort": read.one_of(
         "", "none", "minimal", "low", "medium", "high", "xhigh"
     ),
-    "openai_poll_seconds": _number(0.1, 3_600),
-    "batch_linger_seconds": _number(0, 3_600),
-    "sync_deadline_seconds": _number(1, 300),
-    "max_sync_per_process": _integer(1, 1_000),
-    "image_threshold": _number(0, 1),
-    "allowed_private_hosts": _hosts,
-    "allow_unsigned_image_validation": _flag,
-    "max_request_bytes": _integer(1_000, 2_000_000_000),
-    "max_job_descriptions": _integer(1, 100_000_000),
-    "max_enqueued_tokens": _token_limits,
-    "max_active_openai_batches": _integer(1, 1_000),
-    "webhook_retry_seconds": _schedule,
-    "public_url": _http_url,
-    "web_concurrency": _integer(1, 64),
-    "log_level": _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
-    "session_secret": _key,
+    "openai_poll_seconds": read.number(0.1, 3_600),
+    "batch_linger_seconds": read.number(0, 3_600),
+    "sync_deadline_seconds": read.number(1, 300),
+    "max_sync_per_process": read.integer(1, 1_000),
+    "image_threshold": read.number(0, 1),
+    "allowed_private_hosts": read.hosts,
+    "allow_unsigned_image_validation": read.flag,
+    "max_request_bytes": read.integer(1_000, 2_000_000_000),
+    "max_job_descriptions": read.integer(1, 100_000_000),
+    "max_enqueued_tokens": read.token_limits,
+    "max_active_openai_batches": read.integer(1, 1_000),
+    "webhook_retry_seconds": read.schedule,
+    "public_url": read.http_url,
+    "web_concurrency": read.integer(1, 64),
+    "log_level": read.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    "session_secret": read.key,
 }

@@ -1,6 +1,7 @@
 """Gunicorn's settings; the scheduler thread starts in each worker, after the fork."""
 
 import os
+import resource
 import sys
 from typing import Any
 
@@ -20,7 +21,9 @@ except ConfigError as error:
 bind = f"{_config.host}:{_config.port}"
 workers = _config.web_concurrency
 worker_class = "gthread"
-threads = 80  # 56 of them at most in synchronous calls, the rest stay free for polling and health
+# At most 56 are in synchronous calls, 40 receive bodies and 8 wait to: 16 stay free for polling and
+# health.
+threads = 120
 graceful_timeout = 330  # a synchronous call may take 285 s
 timeout = 120
 keepalive = 5
@@ -28,6 +31,14 @@ accesslog = None
 loglevel = "warning"
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - Gunicorn's own advice: its heartbeat must not wait for a disk
+
+
+# 512 webhooks, 512 photos and the requests may be open at once, each with a socket of its own.
+_FILES = 4096
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if _soft != resource.RLIM_INFINITY and _soft < _FILES:
+    _reach = _FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_reach, _hard))
 
 
 def on_starting(_server: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import job, sync
+from bench import deliveries, job, sync
 from bench.table import Row, print_table
 from bench.world import World
 from demo import environment
@@ -21,6 +21,8 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 def main() -> int:
     with _world() as world:
         rows: list[Row] = [sync.measure(world), job.measure(world)]
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        rows += deliveries.measure(Path(folder))
     print_table(rows)
     return 0 if all(row.kept for row in rows) else 1
 

@@ -14,7 +14,7 @@ WITHIN_SECONDS = 60.0
 
 def measure(world: World) -> Row:
     """The floor: two OpenAI batches, each first looked at a poll interval after it was sent."""
-    service = statistics.median(_once(world) for _ in range(ROUNDS))
+    service = statistics.median(_once(world, turn) for turn in range(ROUNDS))
     return Row(
         name=f"job of {len(world.cars)} lots, {len(LANGUAGES)} languages, to webhook",
         service=service,
@@ -24,10 +24,13 @@ def measure(world: World) -> Row:
     )
 
 
-def _once(world: World) -> float:
+def _once(world: World, turn: int) -> float:
+    cars = world.cars
+    for car in cars:
+        car["lot_id"] += f"-{turn}"  # or the first job would be replayed
     began = time.perf_counter()
     answer, error = world.client.batch_generate_with_polling(
-        world.cars, LANGUAGES, world.receiver.url, poll_interval=0.2
+        cars, LANGUAGES, world.receiver.url, poll_interval=0.2
     )
     if answer is None:
         raise RuntimeError(error)

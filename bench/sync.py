@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import requests
 
@@ -23,10 +24,15 @@ def measure(world: World) -> Row:
     with requests.Session() as session, ThreadPoolExecutor(2) as pool:
         floor = _Floor(world, session, pool)
         times: list[tuple[float, float]] = []
-        for _ in range(WARM_UP + ROUNDS):
+        for turn in range(WARM_UP + ROUNDS):
+            lot_id = f"{car['lot_id']}-{turn}"  # or the first answer would be replayed
             served = _seconds(
-                lambda: client.sync_generate(
-                    car["lot_id"], car.get("additional_info", ""), car["image_urls"], LANGUAGES
+                partial(
+                    client.sync_generate,
+                    lot_id,
+                    car.get("additional_info", ""),
+                    car["image_urls"],
+                    LANGUAGES,
                 )
             )
             times.append((served, _seconds(floor.run)))

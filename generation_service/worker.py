@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
 from generation_service.db import operations
-from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
+from generation_service.pipeline import collect, deliver, pack, poll, probe, submit, sweep
 from generation_service.pipeline.check_models import check_models
 from generation_service.pipeline.resources import Beat, Resources
 
@@ -37,7 +37,11 @@ STAGES: Mapping[str, Stage] = {
     "poll": poll.tick,
     "collect": collect.tick,
     "deliver": deliver.tick,
+    "sweep": sweep.tick,
 }
+
+# Seconds between the ticks of stages that need not look as often as the others.
+_INTERVALS: Mapping[str, float] = {"sweep": sweep.EVERY_SECONDS}
 
 # Whose work may have come into being by a stage's work: it looks at once, not at its next tick.
 WAKES: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +51,7 @@ WAKES: Mapping[str, tuple[str, ...]] = {
     "poll": ("collect",),
     "collect": ("pack", "probe", "deliver"),
     "deliver": (),
+    "sweep": (),
 }
 
 
@@ -75,7 +80,7 @@ class Worker:
             self._scheduler.add_job(
                 partial(self._run, name, stage),
                 "interval",
-                seconds=TICK_SECONDS,
+                seconds=_INTERVALS.get(name, TICK_SECONDS),
                 id=name,
                 next_run_time=datetime.now(UTC),
             )

@@ -138,6 +138,11 @@ def service(folder: Path, environ: Mapping[str, str]) -> Iterator[RunningService
         "OPENAI_POLL_SECONDS": "0.2",
         "BATCH_LINGER_SECONDS": "0",
         "DATA_DIR": str(folder / "data"),
+        # Tests ask more often than clients may.
+        "RATE_LIMIT_SYNC": "100000",
+        "RATE_LIMIT_BATCH": "100000",
+        "RATE_LIMIT_POLLING": "100000",
+        "RATE_LIMIT_BAD_SIGNATURES": "100000",
         **environ,
     }
     running = RunningService(complete, folder, spawn(_GUNICORN, complete, folder / "service.log"))

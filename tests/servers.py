@@ -145,8 +145,9 @@ class _Handler(BaseHTTPRequestHandler):
             owner.open_requests += 1
             owner.most_at_once = max(owner.most_at_once, owner.open_requests)
             owner.changed.notify_all()
+            reply = owner.next_reply(self.path)  # here, so that two at once take different turns
         try:
-            self._answer(owner.next_reply(self.path))
+            self._answer(reply)
         finally:
             with owner.changed:
                 owner.open_requests -= 1

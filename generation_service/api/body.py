@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -17,11 +18,22 @@ from generation_service.core.json_text import InvalidJsonError, parse
 READERS: Final = 40
 """Threads of a process that may read bodies at once: slow senders never take the others."""
 
+WAITING: Final = 8
+"""Threads that may wait for their turn to read one; beyond them the answer is a 503 at once."""
+
 READER_WAIT_SECONDS: Final = 1.0
 BUSY_RETRY_SECONDS: Final = 2
 
 _UNPACK_STEP: Final = 1024 * 1024  # a small gzip body may unfold a thousandfold
 _GZIP_FORMAT: Final = 31  # zlib's wbits for "gzip header, largest window"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A JSON object, and the bytes it was sent as, which may be packed."""
+
+    sent: bytes
+    fields: dict[str, object]
 
 
 class BodyReader:
@@ -31,34 +43,50 @@ class BodyReader:
     """
 
     def __init__(
-        self, max_bytes: int, *, readers: int = READERS, grace: float = GRACE_SECONDS
+        self,
+        max_bytes: int,
+        *,
+        readers: int = READERS,
+        waiting: int = WAITING,
+        grace: float = GRACE_SECONDS,
     ) -> None:
         self._max_bytes = max_bytes
         self._grace = grace
         self._readers = BoundedSemaphore(readers)
+        self._waiting = BoundedSemaphore(waiting)
 
-    def json_object(self, request: Request) -> dict[str, object]:
-        """Return the body, a JSON object; raises ServiceError (413, 415, 400, 408, 503)."""
+    def json_object(self, request: Request) -> Body:
+        """Read a JSON object; raises ServiceError (413, 415, 400, 408, 503)."""
+        sent, plain = self._read(request, packed=_is_packed(request))
         try:
-            value = parse(self.read(request))
+            value = parse(plain)
         except InvalidJsonError as error:
             raise ServiceError("invalid_json", str(error)) from None
         if not isinstance(value, dict):
             raise ServiceError("invalid_json", "The body must be a JSON object.")
-        return value
+        return Body(sent, value)
 
-    def read(self, request: Request) -> bytes:
-        packed = _is_packed(request)
+    def as_sent(self, request: Request) -> bytes:
+        """Read a body whatever it holds; raises ServiceError (413, 400, 408, 503)."""
+        return self._read(request, packed=False)[0]
+
+    def _read(self, request: Request, *, packed: bool) -> tuple[bytes, bytes]:
+        """The body as it was sent, and unpacked."""
         self._check_size(request.content_length or 0)
         with self._turn(), Pace(client_socket(request), grace=self._grace) as pace:
-            pieces = _received(request, pace)
-            body = b"".join(self._limited(unpacked(pieces) if packed else pieces))
+            pieces = self._limited(_received(request, pace))
+            body = self._unpacked(pieces) if packed else (b"".join(pieces),) * 2
         request.environ[BODY_READ] = True  # the connection can take another request
         return body
 
+    def _unpacked(self, pieces: Iterable[bytes]) -> tuple[bytes, bytes]:
+        sent: list[bytes] = []
+        plain = b"".join(self._limited(unpacked(_noted(pieces, sent))))
+        return b"".join(sent), plain
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if not self._readers.acquire(timeout=READER_WAIT_SECONDS):
+        if not (self._readers.acquire(blocking=False) or self._waited()):
             raise ServiceError(
                 "busy",
                 "Too many bodies are being received; send the request again.",
@@ -68,6 +96,15 @@ class BodyReader:
             yield
         finally:
             self._readers.release()
+
+    def _waited(self) -> bool:
+        """Wait a moment for a reader, if few others do: waiting holds a thread just as well."""
+        if not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._readers.acquire(timeout=READER_WAIT_SECONDS)
+        finally:
+            self._waiting.release()
 
     def _limited(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         total = 0
@@ -118,6 +155,12 @@ def _received(request: Request, pace: Pace) -> Iterator[bytes]:
         yield piece
     if pace.too_slow or missing:
         raise _incomplete(pace)
+
+
+def _noted(pieces: Iterable[bytes], notes: list[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        notes.append(piece)
+        yield piece
 
 
 def _read(request: Request, pace: Pace) -> bytes:

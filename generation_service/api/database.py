@@ -1,12 +1,17 @@
 """Database work of a request: short, and ended by PostgreSQL when it isn't."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
+from generation_service.db import operations
 from generation_service.db.engine import end_statements_after
+
+CLOCK_SECONDS: Final = 30.0
 
 
 @contextmanager
@@ -15,3 +20,30 @@ def request_transaction(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as connection:
         end_statements_after(connection, REQUEST_STATEMENT_SECONDS)
         yield connection
+
+
+class DatabaseClock:
+    """The database's clock, which all processes and machines share, without asking it each time.
+
+    How far it is from this process's monotonic clock is measured at most every 30 s.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._measured = (float("-inf"), 0.0)
+        """When, and how far the database's clock was ahead; one value, as threads share it."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        measured_at, ahead = self._measured
+        if time.monotonic() - measured_at > CLOCK_SECONDS:
+            ahead = self._measure()
+        return time.monotonic() + ahead
+
+    def _measure(self) -> float:
+        with request_transaction(self._engine) as connection:
+            seconds = operations.now(connection).timestamp()
+        measured_at = time.monotonic()
+        ahead = seconds - measured_at
+        self._measured = (measured_at, ahead)
+        return ahead

@@ -2,26 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from generation_service.core.lots import GenerationRequest
+from generation_service.clients.webhooks import DeliveryOutcome
 from generation_service.core.status import JOB_ACTIVE, Kind
 from generation_service.core.times import timestamp
+from generation_service.core.webhooks import is_delivered
 from generation_service.db.delivery_log import Attempt, Delivery
+from generation_service.db.endpoints import Endpoint
 from generation_service.db.job_shares import JobOpenAIBatch
 from generation_service.db.jobs import Job, StageCount
-from generation_service.pipeline.accept import Accepted
 
 Document = dict[str, object]
-
-
-def accepted_document(accepted: Accepted, request: GenerationRequest) -> Document:
-    return {
-        "job_id": str(accepted.job_id),
-        "status": "accepted",
-        "created_at": timestamp(accepted.created_at),
-        "total_lots": len(request.lots),
-        "languages": list(request.languages),
-        "estimated_completion": timestamp(accepted.estimated_completion),
-    }
 
 
 def status_document(job: Job, batches: Sequence[JobOpenAIBatch]) -> Document:
@@ -90,7 +80,38 @@ def cancelled_document(job: Job) -> Document:
 
 
 def deliveries_document(deliveries: Iterable[Delivery], pagination: Document) -> Document:
-    return {"deliveries": [_delivery(row) for row in deliveries], "pagination": pagination}
+    return {"deliveries": [delivery_document(row) for row in deliveries], "pagination": pagination}
+
+
+def endpoints_document(found: Iterable[tuple[Endpoint, int]], pagination: Document) -> Document:
+    """The client's endpoints, each with how many deliveries are pending for it."""
+    endpoints = [
+        endpoint_document(endpoint) | {"pending_deliveries": pending} for endpoint, pending in found
+    ]
+    return {"endpoints": endpoints, "pagination": pagination}
+
+
+def endpoint_document(endpoint: Endpoint) -> Document:
+    return {
+        "endpoint_id": str(endpoint.id),
+        "url": endpoint.url,
+        "status": "active" if endpoint.paused_at is None else "paused",
+        "paused_at": timestamp(endpoint.paused_at),
+        "paused_reason": endpoint.paused_reason,
+        "failing_since": timestamp(endpoint.failing_since),
+        "last_success_at": timestamp(endpoint.last_success_at),
+        "created_at": timestamp(endpoint.created_at),
+    }
+
+
+def sample_document(outcome: DeliveryOutcome) -> Document:
+    return {
+        "delivered": is_delivered(outcome.status_code),
+        "status_code": outcome.status_code,
+        "duration_ms": round(outcome.seconds * 1000),
+        "error": outcome.error,
+        "response": outcome.response_text,
+    }
 
 
 def progress(job: Job) -> Document:
@@ -146,7 +167,7 @@ def _listed(job: Job) -> Document:
     }
 
 
-def _delivery(delivery: Delivery) -> Document:
+def delivery_document(delivery: Delivery) -> Document:
     return {
         "delivery_id": str(delivery.id),
         "webhook_url": delivery.webhook_url,

@@ -2,59 +2,130 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Final
 
-import structlog
-from flask import Blueprint, Response, request
+from flask import Blueprint, Request, Response, request
 
-from generation_service.api import guards, validation
-from generation_service.api.body import BodyReader
-from generation_service.api.documents import Document, accepted_document
+from generation_service.api import validation
+from generation_service.api.body import Body, BodyReader
+from generation_service.api.database import request_transaction
+from generation_service.api.documents import Document
+from generation_service.api.guards import Guards, Sender
+from generation_service.api.limits import Kind, RateLimits
 from generation_service.api.responses import json_response
 from generation_service.core.errors import ServiceError
+from generation_service.core.idempotency import Identity, InvalidKeyError, identity
 from generation_service.core.images import too_few
+from generation_service.pipeline import repeat
 from generation_service.pipeline.accept import accept
-from generation_service.pipeline.describe import describe
+from generation_service.pipeline.describe_once import describe_once
+from generation_service.pipeline.repeat import Answer
 from generation_service.pipeline.resources import Resources
 
 BUSY_RETRY_SECONDS: Final = 10
+KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotent-Replayed"
 
-log = structlog.get_logger(__name__)
+_LOOKS: Final = 3
 
 
-def blueprint(resources: Resources) -> Blueprint:
+def blueprint(
+    resources: Resources, guards: Guards, limits: RateLimits, bodies: BodyReader
+) -> Blueprint:
     routes = Blueprint("generate", __name__, url_prefix="/api/v1")
     settings = resources.settings
-    bodies = BodyReader(settings.max_request_bytes)
     slots = BoundedSemaphore(settings.max_sync_per_process)
+    orders = _Orders(resources, limits, slots)
 
     @routes.post("/generate-descriptions")
     def generate() -> Response:
         body = bodies.json_object(request)
-        client = guards.body_client(settings.keys, body, "lots")
-        wanted = validation.generation_request(
-            body,
-            max_descriptions=settings.max_job_descriptions,
-            allowed_private=settings.allowed_private_hosts,
-        )
-        if len(wanted.lots) == 1:
-            with _one_of(slots):
-                return json_response(describe(resources, wanted))
-        accepted = accept(resources, client, wanted)
-        log.info("job_accepted", job=str(accepted.job_id), lots=len(wanted.lots))
-        return json_response(accepted_document(accepted, wanted), 201)
+        sender = guards.body_client(request, body, "lots")
+        return _respond(orders.answer(_identity(request, body, sender), body))
 
     @routes.post("/test-image-validation")
     def test_image_validation() -> Response:
         body = bodies.json_object(request)
-        if not settings.allow_unsigned_image_validation:
-            guards.body_client(settings.keys, body, "urls")
-        urls = validation.validation_urls(body)
+        if settings.allow_unsigned_image_validation:
+            guards.anyone(request)
+        else:
+            limits.poll(guards.body_client(request, body, "urls").client)
+        urls = validation.validation_urls(body.fields)
         with _one_of(slots):
             return json_response(_check_images(resources, urls))
 
     return routes
+
+
+def _identity(request: Request, body: Body, sender: Sender) -> Identity:
+    try:
+        return identity(
+            body.fields,
+            client=sender.client,
+            header=request.headers.get(KEY_HEADER),
+            signature=sender.signature,
+        )
+    except InvalidKeyError as error:
+        raise validation.invalid([(KEY_HEADER, str(error))]) from None
+
+
+def _respond(answer: Answer) -> Response:
+    headers = {REPLAYED_HEADER: "true"} if answer.replayed else {}
+    return json_response(answer.document, answer.status, headers)
+
+
+class _Orders:
+    """Answers each order once; its repetitions get the same answer."""
+
+    def __init__(self, resources: Resources, limits: RateLimits, slots: BoundedSemaphore) -> None:
+        self._resources = resources
+        self._limits = limits
+        self._slots = slots
+
+    def answer(self, wanted: Identity, body: Body) -> Answer:
+        """Look for an earlier answer, else work; look again if another request was quicker."""
+        kind = _kind(body)
+        for _ in range(_LOOKS):
+            answer = self._earlier(wanted, kind) or self._new(wanted, kind, body)
+            if answer is not None:
+                return answer
+        raise repeat.in_progress()
+
+    def _earlier(self, wanted: Identity, kind: Kind) -> Answer | None:
+        """The earlier request's answer, or its error: either is a polling request.
+
+        None when there is work to do, and the limit allows it.
+        """
+        with request_transaction(self._resources.engine) as connection:
+            found = repeat.known(connection, wanted)
+            if found is None:
+                self._limits.look(connection, wanted.client, kind)
+            else:
+                self._limits.hit(connection, wanted.client, Kind.POLLING)
+        if isinstance(found, ServiceError):
+            raise found
+        return found
+
+    def _new(self, wanted: Identity, kind: Kind, body: Body) -> Answer | None:
+        settings = self._resources.settings
+        order = validation.generation_request(
+            body.fields,
+            max_descriptions=settings.max_job_descriptions,
+            allowed_private=settings.allowed_private_hosts,
+        )
+        admit = partial(self._limits.hit, client=wanted.client, kind=kind)
+        if kind is Kind.BATCH:
+            return accept(self._resources, wanted, order, admit)
+        with _one_of(self._slots):
+            return describe_once(self._resources, wanted, order, admit)
+
+
+def _kind(body: Body) -> Kind:
+    """One lot is described at once, more are a job; what is no list is a 400 later."""
+    lots = body.fields.get("lots")
+    return Kind.BATCH if isinstance(lots, list) and len(lots) > 1 else Kind.SYNC
 
 
 @contextmanager

@@ -1,47 +1,164 @@
-"""Who sent this request? Signature scheme 1 (docs/api.md §2)."""
+"""Who sent this request, by either scheme of signatures (docs/api.md §2)."""
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Request
 from structlog.contextvars import bind_contextvars
 
+from generation_service.api.body import Body
+from generation_service.api.senders import sender_of
 from generation_service.core.errors import ServiceError
-from generation_service.core.signatures import Keys, canonical_json, client_of
+from generation_service.core.limits import SIGNATURE_SECONDS
+from generation_service.core.settings import Network
+from generation_service.core.signatures import (
+    Keys,
+    canonical_json,
+    client_of,
+    is_stamped,
+    read_stamped,
+    request_message,
+)
 from generation_service.db.jobs import Job
 
 SIGNATURE_HEADER: Final = "X-Signature"
+CLIENT_HEADER: Final = "X-Client"
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SCHEME_2: Final = (
+    f'Set the {SIGNATURE_HEADER} header to "t=<unix seconds>,v2=" and the hex HMAC-SHA256 of '
+    "<unix seconds>.<METHOD>.<path and query>.<body>, all as sent."
+)
 
 
-def body_client(keys: Keys, body: Mapping[str, object], signed_field: str) -> str:
-    """The client whose `signature` in the body covers the field, as received; else 403."""
-    presented = body.get("signature")
-    client = client_of(keys, canonical_json(body.get(signed_field)), presented)
-    if client is None:
-        raise ServiceError(
-            "invalid_body_signature",
-            f'Set "signature" to the hex HMAC-SHA256 of "{signed_field}" written as JSON without '
-            "spaces, with sorted keys and ASCII escapes.",
-        )
-    return _known(client)
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who signed a request; `signature` is scheme 2's hex, or None."""
+
+    client: str
+    signature: str | None = None
 
 
-def job_client(keys: Keys, request: Request, job_id: str) -> tuple[str, UUID]:
-    """The client whose X-Signature covers the job id as it stands in the path, and the id.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """Tells who sent a request, by either scheme, or raises ServiceError.
 
-    The signature (401) comes before the id (404), so strangers can't tell which jobs exist.
+    A request that nobody is known to have signed is a 403 where its body orders work, else a 401;
+    `count_bad` counts it against its address first, and may refuse it in its own way.
     """
-    client = _header_client(keys, request, job_id.encode(), "the job id")
-    if not _UUID.fullmatch(job_id):
-        raise _no_such_job()
-    found = UUID(job_id)
-    bind_contextvars(job=str(found))
-    return client, found
+
+    keys: Keys
+    accept_v1: bool
+    trusted_proxies: Sequence[Network]
+    poll: Callable[[str], None]
+    """Counts a polling request of a client, or refuses it (429)."""
+    count_bad: Callable[[str], None]
+    read_body: Callable[[Request], bytes]
+    now: Callable[[], float]
+    """The database's clock, in Unix seconds."""
+
+    def body_client(self, request: Request, body: Body, signed_field: str) -> Sender:
+        """Who signed the whole request, or at least the field of its body; else 403."""
+        code = "invalid_body_signature"
+        if header := _stamped_header(request):
+            return self._scheme_2(request, header, body.sent, code)
+        self._insist_on_scheme_2(request, code)
+        client = client_of(
+            self._keys_to_try(request),
+            canonical_json(body.fields.get(signed_field)),
+            body.fields.get("signature"),
+        )
+        if client is None:
+            self._refuse(
+                request,
+                code,
+                f'Set "signature" to the hex HMAC-SHA256 of "{signed_field}" written as JSON '
+                "without spaces, with sorted keys and ASCII escapes.",
+            )
+        return _known(Sender(client))
+
+    def job_client(self, request: Request, job_id: str) -> tuple[str, UUID]:
+        """Who asks about a job, and its id; counted as polling.
+
+        Scheme 1 covers the job id as it stands in the path. The signature (401) comes before the id
+        (404), so strangers can't tell which jobs exist.
+        """
+        client = self._header_client(request, job_id.encode(), "the job id")
+        if not _UUID.fullmatch(job_id):
+            raise _no_such_job()
+        found = UUID(job_id)
+        bind_contextvars(job=str(found))
+        return client, found
+
+    def target_client(self, request: Request) -> str:
+        """Who asks for a path and query, which scheme 1 covers as sent; counted as polling."""
+        return self._header_client(request, request_target(request), "the path and query, as sent")
+
+    def anyone(self, request: Request) -> None:
+        """Let an unsigned request in, as polling of its address."""
+        self.poll(f"address:{sender_of(request, self.trusted_proxies)}")
+
+    def _header_client(self, request: Request, message: bytes, signed: str) -> str:
+        sender = self._header_sender(request, message, signed)
+        self.poll(sender.client)
+        return sender.client
+
+    def _header_sender(self, request: Request, message: bytes, signed: str) -> Sender:
+        code = "invalid_signature"
+        if header := _stamped_header(request):
+            return self._scheme_2(request, header, self._idle_body(request), code)
+        self._insist_on_scheme_2(request, code)
+        presented = request.headers.get(SIGNATURE_HEADER)
+        client = client_of(self._keys_to_try(request), message, presented)
+        if client is None:
+            self._refuse(
+                request,
+                code,
+                f'Set the {SIGNATURE_HEADER} header to "sha256=" and the hex HMAC-SHA256 of '
+                f"{signed}.",
+            )
+        return _known(Sender(client))
+
+    def _scheme_2(self, request: Request, header: str, body: bytes, code: str) -> Sender:
+        stamped = read_stamped(header)
+        if stamped is None:
+            self._refuse(request, code, _SCHEME_2)
+        message = request_message(stamped.time, request.method, request_target(request), body)
+        client = client_of(self._keys_to_try(request), message, stamped.digest)
+        if client is None:
+            self._refuse(request, code, _SCHEME_2)
+        if abs(self.now() - stamped.time) > SIGNATURE_SECONDS:
+            self._refuse(
+                request,
+                code,
+                f"The signature's time is more than {SIGNATURE_SECONDS} s from the service's.",
+            )
+        return _known(Sender(client, stamped.digest))
+
+    def _idle_body(self, request: Request) -> bytes:
+        """A body sent to where none is read, which scheme 2 covers all the same."""
+        if not request.content_length and "Transfer-Encoding" not in request.headers:
+            return b""
+        body = self.read_body(request)
+        if b"." in body:  # else the end of a captured query could be passed off as a body
+            self._refuse(request, "invalid_signature", "Send no body: none is read here.")
+        return body
+
+    def _keys_to_try(self, request: Request) -> Keys:
+        named = request.headers.get(CLIENT_HEADER)
+        return {named: self.keys.get(named, ())} if named else self.keys
+
+    def _insist_on_scheme_2(self, request: Request, code: str) -> None:
+        if not self.accept_v1:
+            self._refuse(request, code, _SCHEME_2)
+
+    def _refuse(self, request: Request, code: str, message: str) -> NoReturn:
+        self.count_bad(sender_of(request, self.trusted_proxies))
+        raise ServiceError(code, message)
 
 
 def own_job(job: Job | None) -> Job:
@@ -49,11 +166,6 @@ def own_job(job: Job | None) -> Job:
     if job is None:
         raise _no_such_job()
     return job
-
-
-def target_client(keys: Keys, request: Request) -> str:
-    """The client whose X-Signature covers the path and query exactly as sent; else 401."""
-    return _header_client(keys, request, request_target(request), "the path and query, as sent")
 
 
 def request_target(request: Request) -> bytes:
@@ -65,20 +177,15 @@ def request_target(request: Request) -> bytes:
     return target.encode("latin-1")
 
 
-def _header_client(keys: Keys, request: Request, message: bytes, signed: str) -> str:
-    client = client_of(keys, message, request.headers.get(SIGNATURE_HEADER))
-    if client is None:
-        raise ServiceError(
-            "invalid_signature",
-            f'Set the {SIGNATURE_HEADER} header to "sha256=" and the hex HMAC-SHA256 of {signed}.',
-        )
-    return _known(client)
+def _stamped_header(request: Request) -> str | None:
+    header = request.headers.get(SIGNATURE_HEADER)
+    return header if is_stamped(header) else None
 
 
 def _no_such_job() -> ServiceError:
     return ServiceError("not_found", "There is no job with this id.")
 
 
-def _known(client: str) -> str:
-    bind_contextvars(client=client)
-    return client
+def _known(sender: Sender) -> Sender:
+    bind_contextvars(client=sender.client)
+    return sender

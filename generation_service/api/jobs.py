@@ -2,29 +2,30 @@
 
 from flask import Blueprint, Response, request
 
-from generation_service.api import documents, guards, query
+from generation_service.api import documents, query
 from generation_service.api.database import request_transaction
+from generation_service.api.guards import Guards, own_job
 from generation_service.api.responses import json_response
 from generation_service.db import delivery_log, job_shares, jobs
 from generation_service.pipeline.cancel import cancel
 from generation_service.pipeline.resources import Resources
 
 
-def blueprint(resources: Resources) -> Blueprint:
+def blueprint(resources: Resources, guards: Guards) -> Blueprint:
     routes = Blueprint("jobs", __name__, url_prefix="/api/v1")
-    engine, keys = resources.engine, resources.settings.keys
+    engine = resources.engine
 
     @routes.get("/batch-status/<job_id>")
     def batch_status(job_id: str) -> Response:
-        client, wanted = guards.job_client(keys, request, job_id)
+        client, wanted = guards.job_client(request, job_id)
         with request_transaction(engine) as connection:
-            job = guards.own_job(jobs.find(connection, wanted, client))
+            job = own_job(jobs.find(connection, wanted, client))
             batches = job_shares.of_job(connection, job.id)
         return json_response(documents.status_document(job, batches))
 
     @routes.get("/batch-jobs")
     def batch_jobs() -> Response:
-        client = guards.target_client(keys, request)
+        client = guards.target_client(request)
         status, page = query.jobs_page(request.args)
         with request_transaction(engine) as connection:
             found, total = jobs.page(
@@ -34,15 +35,15 @@ def blueprint(resources: Resources) -> Blueprint:
 
     @routes.post("/batch-jobs/<job_id>/cancel")
     def cancel_job(job_id: str) -> Response:
-        client, wanted = guards.job_client(keys, request, job_id)
+        client, wanted = guards.job_client(request, job_id)
         return json_response(documents.cancelled_document(cancel(resources, client, wanted)))
 
     @routes.get("/batch-jobs/<job_id>/deliveries")
     def job_deliveries(job_id: str) -> Response:
-        client, wanted = guards.job_client(keys, request, job_id)
+        client, wanted = guards.job_client(request, job_id)
         page = query.page(request.args)
         with request_transaction(engine) as connection:
-            job = guards.own_job(jobs.find(connection, wanted, client))
+            job = own_job(jobs.find(connection, wanted, client))
             found, total = delivery_log.of_job(
                 connection, job.id, limit=page.limit, offset=page.offset
             )

@@ -4,7 +4,21 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from generation_service.api import errors, generate, jobs, ops, responses, results
+from generation_service.api import (
+    errors,
+    generate,
+    jobs,
+    limits,
+    openapi,
+    ops,
+    responses,
+    results,
+    webhooks,
+)
+from generation_service.api.body import BodyReader
+from generation_service.api.database import DatabaseClock
+from generation_service.api.guards import Guards
+from generation_service.api.limits import RateLimits
 from generation_service.pipeline.resources import Resources
 
 
@@ -20,7 +34,26 @@ def register(
     app.url_map.merge_slashes = False
     responses.install(app)
     errors.install(app)
-    app.register_blueprint(generate.blueprint(resources))
-    app.register_blueprint(jobs.blueprint(resources))
-    app.register_blueprint(results.blueprint(resources))
+    limits.install(app)
+    rate_limits = RateLimits(resources.engine, resources.settings)
+    bodies = BodyReader(resources.settings.max_request_bytes)
+    guards = _guards(resources, rate_limits, bodies)
+    app.register_blueprint(generate.blueprint(resources, guards, rate_limits, bodies))
+    app.register_blueprint(jobs.blueprint(resources, guards))
+    app.register_blueprint(results.blueprint(resources, guards))
+    app.register_blueprint(webhooks.blueprint(resources, guards))
+    app.register_blueprint(openapi.blueprint())
     app.register_blueprint(ops.blueprint(database_alive=database_alive, stages_tick=stages_tick))
+
+
+def _guards(resources: Resources, rate_limits: RateLimits, bodies: BodyReader) -> Guards:
+    settings = resources.settings
+    return Guards(
+        keys=settings.keys,
+        accept_v1=settings.accept_v1_signatures,
+        trusted_proxies=settings.trusted_proxies,
+        poll=rate_limits.poll,
+        count_bad=rate_limits.bad_signature,
+        read_body=bodies.as_sent,
+        now=DatabaseClock(resources.engine).now,
+    )

@@ -6,7 +6,7 @@ A handle serves request after request: what never changes is set once.
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import certifi
@@ -114,6 +114,13 @@ class CurlHandle:
             error=error,
             message=message,
         )
+
+    def forget(self) -> None:
+        """Let go of the bodies, which an idle handle would keep in memory."""
+        self._body = bytearray()
+        if self._request.body is not None:
+            self.curl.setopt(pycurl.POSTFIELDS, b"")
+            self._request = replace(self._request, body=None)
 
     @property
     def redirect(self) -> str | None:

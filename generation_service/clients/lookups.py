@@ -6,7 +6,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from generation_service.clients.mailbox import Mailbox
-from generation_service.clients.resolver import Resolution, Resolver
+from generation_service.clients.resolver import Question, Resolution, Resolver
 
 V = TypeVar("V")
 
@@ -15,24 +15,24 @@ class Lookups(Generic[V]):
     """`ask`, sleep on `mailbox` for at most `patience` seconds, then `take_answered`."""
 
     def __init__(self, resolver: Resolver) -> None:
-        self.mailbox: Mailbox[tuple[str, Resolution]] = Mailbox()
+        self.mailbox: Mailbox[tuple[Question, Resolution]] = Mailbox()
         self._resolver = resolver
-        self._waiting: dict[str, dict[int, V]] = {}
-        self._deadlines: list[tuple[float, int, str]] = []
+        self._waiting: dict[Question, dict[int, V]] = {}
+        self._deadlines: list[tuple[float, int, Question]] = []
         self._tickets = count()
 
-    def ask(self, name: str, value: V, seconds: float) -> Resolution | None:
+    def ask(self, question: Question, value: V, seconds: float) -> Resolution | None:
         """The resolution if it is known; else it comes with `value` within so many seconds."""
-        known = self._resolver.cached(name)
+        known = self._resolver.cached(question)
         if known:
             return known
         ticket = next(self._tickets)
-        heapq.heappush(self._deadlines, (time.monotonic() + seconds, ticket, name))
-        if name in self._waiting:
-            self._waiting[name][ticket] = value
+        heapq.heappush(self._deadlines, (time.monotonic() + seconds, ticket, question))
+        if question in self._waiting:
+            self._waiting[question][ticket] = value
         else:
-            self._waiting[name] = {ticket: value}
-            self._resolver.resolve(name, self.mailbox.put)
+            self._waiting[question] = {ticket: value}
+            self._resolver.resolve(question, self.mailbox.put)
         return None
 
     def patience(self) -> float:
@@ -45,17 +45,17 @@ class Lookups(Generic[V]):
         """Whoever need not wait any longer, because the answer came or because time is up."""
         answered = [
             (value, resolution)
-            for name, resolution in self.mailbox.take_all()
-            for value in self._waiting.pop(name).values()
+            for question, resolution in self.mailbox.take_all()
+            for value in self._waiting.pop(question).values()
         ]
         return answered + self._given_up()
 
     def _given_up(self) -> list[tuple[V, Resolution]]:
         given_up = []
         while self._deadlines and self._deadlines[0][0] <= time.monotonic():
-            _deadline, ticket, name = heapq.heappop(self._deadlines)
-            value = self._waiting.get(name, {}).pop(ticket, None)
+            _deadline, ticket, question = heapq.heappop(self._deadlines)
+            value = self._waiting.get(question, {}).pop(ticket, None)
             if value is not None:
-                slow = Resolution((), f"The name {name} was not resolved in time.")
+                slow = Resolution((), f"The name {question.name} was not resolved in time.")
                 given_up.append((value, slow))
         return given_up

@@ -14,7 +14,8 @@ class Outgoing:
     included; `connect_seconds` bounds look-up, TCP and TLS of each hop. Of the body at most
     `max_bytes` are read, counted after decompression. `redirects` is how many are followed
     (only of a GET). `enough(status, headers, body so far)` ends the transfer with success as
-    soon as it is true; it is asked whenever bytes of the final answer arrive.
+    soon as it is true; it is asked whenever bytes of the final answer arrive. The `asker` is whose
+    URL it is: its slow names hold up nobody else's.
     """
 
     url: str
@@ -26,6 +27,7 @@ class Outgoing:
     max_bytes: int
     redirects: int = 0
     enough: Enough | None = None
+    asker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from generation_service.clients.curl_loop import CurlLoop
 from generation_service.clients.fair_queue import FairQueue
 from generation_service.clients.lookups import Lookups
 from generation_service.clients.messages import Answer, Outgoing
-from generation_service.clients.resolver import Resolution, Resolver
+from generation_service.clients.resolver import Question, Resolution, Resolver
 from generation_service.clients.urls import BadUrlError, Target, parse_target, redirected
 
 __all__ = ["Answer", "Outgoing", "Transfers"]
@@ -157,7 +157,8 @@ class Transfers(Generic[T]):
             self._dial(exchange, ())
             return
         seconds = exchange.connect_seconds_left()
-        known = self._lookups.ask(exchange.target.host, exchange, seconds)
+        question = Question(exchange.target.host, exchange.request.asker)
+        known = self._lookups.ask(question, exchange, seconds)
         if known:
             self._resolved(exchange, known)
 
@@ -197,6 +198,7 @@ class Transfers(Generic[T]):
         handle, exchange = self._active.pop(curl)
         answer = handle.answer(code, text)
         location = None if answer.error else handle.redirect
+        handle.forget()
         self._idle.append(handle)
         was_tried = answer.error != "address_refused"
         connected = answer.error != "connect_failed" if was_tried else None

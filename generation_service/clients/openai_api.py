@@ -22,6 +22,7 @@ from generation_service.clients.openai_outcomes import (
     OpenAIUnclear,
     OpenAIUnreachable,
     judged,
+    text_of,
 )
 from generation_service.clients.openai_transport import BoundedTransport, environment_proxy
 from generation_service.clients.openai_tries import Pauses, late, repeated
@@ -196,11 +197,8 @@ class OpenAIClient:
 
     def _page(self, after: str | None) -> Mapping[str, object]:
         batches = self._sdk.batches.with_raw_response
-        return self._object(
-            lambda timeout: batches.list(
-                after=openai.omit if after is None else after, limit=_PAGE, timeout=timeout
-            )
-        )
+        start = openai.omit if after is None else after
+        return self._object(lambda timeout: batches.list(after=start, limit=_PAGE, timeout=timeout))
 
     def _object(self, call: _Call, deadline: Deadline | None = None) -> Mapping[str, object]:
         answer = decoded(self._text(call, deadline))
@@ -211,7 +209,7 @@ class OpenAIClient:
     def _text(self, call: _Call, deadline: Deadline | None = None) -> str:
         deadline = deadline or Deadline.after(self._timeout)
         with judged(deadline, _MAX_ANSWER_BYTES):
-            return call(_timeouts(deadline)).http_response.content.decode(errors="replace")
+            return text_of(call(_timeouts(deadline)).http_response)
 
     def _punctual(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The chunks, each of which must come in time; what is done in between takes its own."""

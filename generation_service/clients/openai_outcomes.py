@@ -81,7 +81,7 @@ def judged(deadline: Deadline, max_bytes: int) -> Iterator[None]:
 
 def _answered(response: httpx2.Response) -> OpenAICallError:
     """The error that an answer other than 2xx stands for."""
-    status, body = response.status_code, response.content.decode(errors="replace")
+    status, body = response.status_code, text_of(response)
     failure = read_error(status, body)
     waits = parse_retry_after(response.headers.get("retry-after"), now=datetime.now(UTC))
     if waits is not None:
@@ -89,6 +89,13 @@ def _answered(response: httpx2.Response) -> OpenAICallError:
     if response.is_client_error and status != _REQUEST_TIMEOUT:
         return OpenAIRefused(status=status, code=error_code(body), failure=failure)
     return OpenAIUnclear(f"HTTP {status}: {failure.message}", failure)
+
+
+def text_of(response: httpx2.Response) -> str:
+    """The body, without our key: some gateways repeat it in an error, which clients get to see."""
+    key = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
+    text = response.content.decode(errors="replace")
+    return text.replace(key, "…") if key else text
 
 
 def _unanswered(error: BaseException) -> OpenAICallError:

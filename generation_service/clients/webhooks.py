@@ -1,18 +1,42 @@
 """One delivery of a webhook: the request, and what its answer means (docs/api.md §6)."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from generation_service.clients.net import Answer, Outgoing
+from generation_service.clients.resolver import Resolver
 from generation_service.core.limits import (
     WEBHOOK_ANSWER_BYTES,
     WEBHOOK_ANSWER_CHARS,
+    WEBHOOK_PROMPT_SECONDS,
     WEBHOOK_TOTAL_SECONDS,
 )
 from generation_service.core.webhooks import safe_text
 
 CONNECT_SECONDS: Final = 5.0  # a dead receiver gives its slot back sooner than a slow one
+MAX_PROMPT_HOSTS: Final = 1_000
+
+
+class Receivers:
+    """What a process has learnt of receivers: where they are, and which answer promptly."""
+
+    def __init__(self, resolver: Resolver | None = None) -> None:
+        self.resolver = resolver or Resolver()
+        self._prompt: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def prompt(self) -> list[str]:
+        """The hosts whose last answer came within 2 s, whatever it said."""
+        return list(self._prompt)
+
+    def note(self, host: str, answer: Answer) -> None:
+        self._prompt.pop(host, None)
+        if answer.status is not None and answer.seconds <= WEBHOOK_PROMPT_SECONDS:
+            self._prompt[host] = None
+        if len(self._prompt) > MAX_PROMPT_HOSTS:
+            self._prompt.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +55,9 @@ class DeliveryOutcome:
     seconds: float
 
 
-def outgoing(url: str, body: bytes, headers: Mapping[str, str]) -> Outgoing:
+def outgoing(
+    url: str, body: bytes, headers: Mapping[str, str], *, client: str | None = None
+) -> Outgoing:
     """A POST that follows no redirect and is over within 15 s, however slowly bytes come."""
     return Outgoing(
         url=url,
@@ -41,6 +67,7 @@ def outgoing(url: str, body: bytes, headers: Mapping[str, str]) -> Outgoing:
         connect_seconds=CONNECT_SECONDS,
         total_seconds=WEBHOOK_TOTAL_SECONDS,
         max_bytes=WEBHOOK_ANSWER_BYTES,
+        asker=client,
     )
 
 
@@ -48,7 +75,7 @@ def outcome(answer: Answer) -> DeliveryOutcome:
     failed = answer.error if answer.status is None else None
     return DeliveryOutcome(
         status_code=answer.status,
-        error=f"{failed}: {answer.message}" if failed else None,
+        error=safe_text(f"{failed}: {answer.message}".encode(errors="replace")) if failed else None,
         response_text=safe_text(answer.body, WEBHOOK_ANSWER_CHARS),
         retry_after=answer.headers.get("retry-after"),
         seconds=answer.seconds,

@@ -95,7 +95,8 @@ OPENAI_BATCH_SOURCES: Final[Mapping[OpenAIBatchStatus, frozenset[OpenAIBatchStat
 }
 
 DELIVERY_SOURCES: Final[Mapping[DeliveryStatus, frozenset[DeliveryStatus]]] = {
-    _W.PENDING: frozenset(),
+    # back to pending: the client asked for it once more
+    _W.PENDING: frozenset({_W.PENDING, _W.DELIVERED, _W.FAILED}),
     _W.DELIVERED: frozenset({_W.PENDING}),
     _W.FAILED: frozenset({_W.PENDING}),
 }

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from generation_service.core.status import DeliveryStatus
 from generation_service.db.statements import rows, run
@@ -40,18 +41,22 @@ class Delivery:
     attempts: list[Attempt] = field(default_factory=list)
 
 
+_COLUMNS: Final = """
+    id, webhook_url, status, run, part, parts, attempt_count, last_attempt_at, next_attempt_at,
+    delivered_at, error_message
+"""
+
+
 def of_job(
     connection: Connection, job_id: UUID, *, limit: int, offset: int
 ) -> tuple[list[Delivery], int]:
     """Return one page of a job's deliveries with their attempts, and how many there are in all."""
     found = rows(
         connection,
-        """
-        SELECT id, webhook_url, status, run, part, parts, attempt_count, last_attempt_at,
-               next_attempt_at, delivered_at, error_message
-        FROM webhook_deliveries WHERE batch_job_id = :job_id
+        f"""
+        SELECT {_COLUMNS} FROM webhook_deliveries WHERE batch_job_id = :job_id
         ORDER BY run DESC, webhook_url, part LIMIT :limit OFFSET :offset
-        """,
+        """,  # noqa: S608 - constant columns
         job_id=job_id,
         limit=limit,
         offset=offset,
@@ -61,13 +66,27 @@ def of_job(
         "SELECT count(*) FROM webhook_deliveries WHERE batch_job_id = :job_id",
         job_id=job_id,
     ).scalar_one()
+    return _with_attempts(connection, found), total
+
+
+def find(connection: Connection, job_id: UUID, delivery_id: UUID) -> Delivery | None:
+    found = rows(
+        connection,
+        f"SELECT {_COLUMNS} FROM webhook_deliveries WHERE id = :id AND batch_job_id = :job_id",  # noqa: S608 - constant columns
+        id=delivery_id,
+        job_id=job_id,
+    )
+    return next(iter(_with_attempts(connection, found)), None)
+
+
+def _with_attempts(connection: Connection, found: Sequence[Row[Any]]) -> list[Delivery]:
     attempts = _attempts(connection, [row.id for row in found])
     return [
         Delivery(
             **{**row._asdict(), "status": DeliveryStatus(row.status)}, attempts=attempts[row.id]
         )
         for row in found
-    ], total
+    ]
 
 
 def _attempts(connection: Connection, ids: Sequence[UUID]) -> defaultdict[UUID, list[Attempt]]:

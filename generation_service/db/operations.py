@@ -20,10 +20,6 @@ def beat(connection: Connection, process: str, stage: str) -> None:
     )
 
 
-def sweep_heartbeats(connection: Connection) -> None:
-    run(connection, "DELETE FROM worker_heartbeats WHERE ticked_at < now() - interval '1 day'")
-
-
 def setting(connection: Connection, name: str, proposal: str) -> str:
     """Return the stored value of `name`; the first to ask stores its own proposal."""
     run(

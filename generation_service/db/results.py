@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
@@ -17,21 +16,18 @@ from generation_service.core.status import (
 from generation_service.db.jobs import Job
 from generation_service.db.statements import names, rows
 
-_PAGE = """
-    SELECT l.position, l.lot_id, l.status, l.error_code, l.error_message, l.missing_images,
-           d.languages, d.statuses, d.damages, d.codes, d.messages
-    FROM (
-        SELECT * FROM batch_lots l
-        WHERE l.job_id = :job_id AND l.position > :after AND {conditions}
-        ORDER BY l.position LIMIT :limit
-    ) l
+LOT_COLUMNS = """
+    l.position, l.lot_id, l.status, l.error_code, l.error_message, l.missing_images,
+    d.languages, d.statuses, d.damages, d.codes, d.messages
+"""
+"""What `lot_result` reads, of batch_lots l and these descriptions d of each:"""
+LOT_DESCRIPTIONS = """
     LEFT JOIN LATERAL (
         SELECT array_agg(language) AS languages, array_agg(status) AS statuses,
                array_agg(damages) AS damages, array_agg(error_code) AS codes,
                array_agg(error_message) AS messages
         FROM descriptions WHERE lot = l.id
     ) d ON true
-    ORDER BY l.position
 """
 
 
@@ -53,47 +49,28 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
         conditions.append("l.status = :status")
     if settled_only:
         conditions.append("l.status <> ALL(CAST(:active AS text[]))")
-    return _read(
+    found = rows(
         connection,
-        job.id,
-        job.languages,
-        conditions,
+        f"""
+        SELECT {LOT_COLUMNS} FROM (
+            SELECT * FROM batch_lots l
+            WHERE l.job_id = :job_id AND l.position > :after AND {" AND ".join(conditions)}
+            ORDER BY l.position LIMIT :limit
+        ) l {LOT_DESCRIPTIONS}
+        ORDER BY l.position
+        """,  # noqa: S608 - constant columns and conditions
+        job_id=job.id,
         after=after,
         limit=limit,
         lot_id=lot_id,
         status=status,
         active=names(LOT_ACTIVE),
     )
+    return [lot_result(row, job.languages) for row in found]
 
 
-def webhook_lots(
-    connection: Connection, job: Job, *, webhook_url: str, first: int, last: int
-) -> list[LotResult]:
-    """Return the lots between two positions that named this webhook."""
-    return _read(
-        connection,
-        job.id,
-        job.languages,
-        ["l.webhook_url = :webhook_url", "l.position <= :last"],
-        after=first - 1,
-        limit=last - first + 1,
-        webhook_url=webhook_url,
-        last=last,
-    )
-
-
-def _read(
-    connection: Connection,
-    job_id: UUID,
-    languages: Sequence[str],
-    conditions: Sequence[str],
-    **values: Any,
-) -> list[LotResult]:
-    statement = _PAGE.format(conditions=" AND ".join(conditions))
-    return [_lot(row, languages) for row in rows(connection, statement, job_id=job_id, **values)]
-
-
-def _lot(row: Row[Any], languages: Sequence[str]) -> LotResult:
+def lot_result(row: Row[Any], languages: Sequence[str]) -> LotResult:
+    """Read a row of LOT_COLUMNS; `languages` are those the client asked for, in its order."""
     error = LotError(row.error_code, row.error_message or "") if row.error_code else None
     settled = _settled(row)
     otherwise = (None, error if row.status == LotStatus.FAILED else None)

@@ -1,49 +1,81 @@
 """Accepting a job: one transaction, and the client's 201 only after its commit."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import Connection
 
+from generation_service.core.idempotency import Identity, State
 from generation_service.core.languages import translations
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.lots import GenerationRequest
-from generation_service.db import jobs, lots
+from generation_service.core.times import timestamp
+from generation_service.db import idempotency, jobs, lots
+from generation_service.db.idempotency import Outcome
+from generation_service.pipeline import repeat
+from generation_service.pipeline.repeat import Admit, Answer
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
 _LOTS_AN_HOUR = 2_500
+_CREATED = 201
+
+_log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    job_id: UUID
-    created_at: datetime
-    estimated_completion: datetime
+def accept(
+    resources: Resources, identity: Identity, request: GenerationRequest, admit: Admit
+) -> Answer | None:
+    """Store the job; once this returns its answer, the job survives any crash.
+
+    A request of the same identity that is being stored is waited for. None when it was: it has
+    the answer now.
+    """
+
+    def store(connection: Connection) -> Outcome | None:
+        claim = repeat.claim(connection, identity)
+        if claim is None:
+            return None
+        outcome = _store(connection, identity.client, request)
+        idempotency.record(connection, claim, outcome)
+        admit(connection)  # last, because the client's other requests wait for the count
+        return outcome
+
+    outcome = request_transaction(resources.engine, store)
+    if outcome is None:
+        return None
+    _log.info("job_accepted", job=str(outcome.job_id), lots=len(request.lots))
+    return Answer(outcome.status_code, outcome.answer)
 
 
-def accept(resources: Resources, client: str, request: GenerationRequest) -> Accepted:
-    """Store the job; once this returns it survives any crash."""
+def _store(connection: Connection, client: str, request: GenerationRequest) -> Outcome:
     job_id = uuid4()
+    created_at = jobs.insert(
+        connection,
+        id=job_id,
+        client=client,
+        version=request.version,
+        languages=list(request.languages),
+        translations=list(translations(request.languages)),
+        metadata=request.metadata,
+        lots_total=len(request.lots),
+        images_total=sum(len(lot.image_urls) for lot in request.lots),
+    )
+    lots.copy_all(connection, job_id, request.lots)
+    answer = _document(job_id, created_at, request)
+    return Outcome(state=State.DONE, status_code=_CREATED, answer=answer, job_id=job_id)
 
-    def store(connection: Connection) -> datetime:
-        created_at = jobs.insert(
-            connection,
-            id=job_id,
-            client=client,
-            version=request.version,
-            languages=list(request.languages),
-            translations=list(translations(request.languages)),
-            metadata=request.metadata,
-            lots_total=len(request.lots),
-            images_total=sum(len(lot.image_urls) for lot in request.lots),
-        )
-        lots.copy_all(connection, job_id, request.lots)
-        return created_at
 
-    created_at = request_transaction(resources.engine, store)
-    return Accepted(job_id, created_at, created_at + _estimate(len(request.lots)))
+def _document(job_id: UUID, created_at: datetime, request: GenerationRequest) -> dict[str, object]:
+    return {
+        "job_id": str(job_id),
+        "status": "accepted",
+        "created_at": timestamp(created_at),
+        "total_lots": len(request.lots),
+        "languages": list(request.languages),
+        "estimated_completion": timestamp(created_at + _estimate(len(request.lots))),
+    }
 
 
 def _estimate(lot_count: int) -> timedelta:

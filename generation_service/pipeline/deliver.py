@@ -1,16 +1,18 @@
 """Delivering: each due delivery is rendered, signed, sent, and its attempt recorded.
 
-Many are in flight at once and each is recorded as it ends, so that a slow receiver delays nobody
-else. A crash between a receiver's answer and its record sends the delivery once more, under the
-same `webhook-id`: at least once, never lost.
+Hundreds are in flight at once, and what has ended is recorded in one transaction while the rest
+goes on. Nobody waits for a slow receiver: hosts whose last answer was not prompt share a part of
+the slots, so that what is left is always there for the others (delivery_load.py), and who is sent
+what is decided over all processes (db/delivery_claims.py). A crash between a receiver's answer
+and its record sends the delivery once more, under the same `webhook-id`: at least once, never
+lost.
 """
 
-import json
-import random
-from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import uuid4
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection
@@ -18,157 +20,168 @@ from sqlalchemy import Connection
 from generation_service.clients import webhooks as client
 from generation_service.clients.net import Answer, Transfers
 from generation_service.core import webhooks as rules
-from generation_service.core.limits import WEBHOOK_PER_HOST, WEBHOOK_SLOTS, WEBHOOK_TOTAL_SECONDS
-from generation_service.core.times import timestamp
-from generation_service.core.webhook_payload import payload
-from generation_service.db import deliveries, jobs, operations, results
-from generation_service.db.deliveries import ClaimedDelivery
-from generation_service.db.delivery_log import Attempt
-from generation_service.db.statements import LeaseLostError
+from generation_service.core.limits import LEASE_SECONDS, WEBHOOK_PER_HOST, WEBHOOK_SLOTS
+from generation_service.db import deliveries, delivery_claims, endpoints
+from generation_service.db.delivery_claims import ClaimedDelivery
+from generation_service.db.endpoints import Endpoint
+from generation_service.pipeline.delivery_bodies import bodies
+from generation_service.pipeline.delivery_load import Load
+from generation_service.pipeline.delivery_outcomes import Sent, contact, judged, report
 from generation_service.pipeline.resources import Beat, Resources
+from generation_service.pipeline.signers import NoKeyError, signer_of
 from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
-_LEASE_SECONDS = WEBHOOK_TOTAL_SECONDS + 15.0
-_TURN_SECONDS = 0.1
+_GATHER_SECONDS: Final = 0.01  # so that one transaction records many at once
+_RENEW_SECONDS: Final = LEASE_SECONDS / 4
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A delivery on its way; `at` is the database's time when it was sent."""
+class _Pause(NamedTuple):
+    """How long not to look at what is due while attempts are in flight.
 
-    delivery: ClaimedDelivery
-    signature: str
-    at: datetime
+    So many seconds, but at least so many times what the last look took: with very much that is due
+    and can't be sent, looks take longer, and must not take all the time.
+    """
+
+    seconds: float
+    times: float
+
+
+_AFTER_FINDING: Final = _Pause(0.02, 3)
+_AFTER_NOTHING: Final = _Pause(0.1, 10)
 
 
 def tick(resources: Resources, beat: Beat) -> bool:
     """Work until nothing is due or in flight; False if there was nothing."""
-    worked = False
-    in_flight: Counter[str] = Counter()
-    transfers: Transfers[_Sent] = Transfers(
+    transfers: Transfers[Sent] = Transfers(
         allowed_private=resources.settings.allowed_private_hosts,
         max_in_flight=WEBHOOK_SLOTS,
         max_per_host=WEBHOOK_PER_HOST,
+        resolver=resources.receivers.resolver,
     )
     with transfers:
-        while (beat() and _send_due(resources, transfers, in_flight)) or transfers.in_flight:
+        return _Tick(resources, transfers).run(beat)
+
+
+class _Tick:
+    """What one tick holds: claimed under its token, and renewed until it is recorded."""
+
+    def __init__(self, resources: Resources, transfers: Transfers[Sent]) -> None:
+        self._resources = resources
+        self._transfers = transfers
+        self._token = uuid4()
+        self._load = Load()
+        self._unsendable: list[tuple[Sent, Answer]] = []
+        self._look_at = 0.0
+        self._renew_at = time.monotonic() + _RENEW_SECONDS
+
+    def run(self, beat: Beat) -> bool:
+        worked = False
+        while (beat() and self._send_due()) or self._transfers.in_flight:
             worked = True
-            for sent, answer in transfers.wait(_TURN_SECONDS):
-                in_flight[sent.delivery.host] -= 1
-                _record(resources, sent, answer)
-    return worked
+            self._renew()
+            self._record(self._ended())
+        return worked
 
+    def _ended(self) -> list[tuple[Sent, Answer]]:
+        """What has ended, gathered for a moment; nothing when it is time to look for more."""
+        answers, self._unsendable = self._unsendable, []
+        answers += self._transfers.wait(max(0.0, self._look_at - time.monotonic()))
+        until = time.monotonic() + _GATHER_SECONDS
+        while answers and self._transfers.in_flight and (left := until - time.monotonic()) > 0:
+            answers += self._transfers.wait(left)
+        return answers
 
-def _send_due(resources: Resources, transfers: "Transfers[_Sent]", in_flight: Counter[str]) -> bool:
-    """Claim and send what is due, as far as there are slots; False if nothing was."""
-    free = WEBHOOK_SLOTS - transfers.in_flight
-    if not free:
-        return False
-    busy = [host for host, count in in_flight.items() if count >= WEBHOOK_PER_HOST]
-    token = uuid4()
-    claimed = transaction(
-        resources.engine,
-        lambda connection: deliveries.claim(
-            connection, token=token, limit=free, lease_seconds=_LEASE_SECONDS, without_hosts=busy
-        ),
-    )
-    left = []
-    for delivery in claimed:
-        if in_flight[delivery.host] < WEBHOOK_PER_HOST:
-            in_flight[delivery.host] += 1
-            _send(resources, transfers, delivery)
-        else:
-            left.append(delivery.id)
-    if left:
-        transaction(
-            resources.engine, lambda connection: deliveries.release(connection, token, left)
-        )
-    return bool(claimed)
+    def _send_due(self) -> bool:
+        """Claim and send what is due, as far as there is room; False if nothing was."""
+        began = time.monotonic()
+        if self._transfers.in_flight and began < self._look_at:
+            return False
+        claimed = self._claim()
+        pause = _AFTER_FINDING if claimed else _AFTER_NOTHING
+        self._look_at = began + max(pause.seconds, pause.times * (time.monotonic() - began))
+        self._send(claimed)
+        return bool(claimed)
 
-
-def _send(resources: Resources, transfers: "Transfers[_Sent]", delivery: ClaimedDelivery) -> None:
-    with resources.engine.connect() as connection:
-        body = _render(connection, resources, delivery)
-        now = operations.now(connection)
-    headers = rules.headers(
-        body=body,
-        key=resources.settings.keys[delivery.client][0],
-        delivery_id=str(delivery.id),
-        timestamp=int(now.timestamp()),
-        attempt=delivery.attempt,
-    )
-    sent = _Sent(delivery, headers["X-Signature"], now)
-    transfers.add(sent, client.outgoing(delivery.webhook_url, body, headers))
-
-
-def _render(connection: Connection, resources: Resources, delivery: ClaimedDelivery) -> bytes:
-    job = jobs.get(connection, delivery.job_id)
-    lots = results.webhook_lots(
-        connection,
-        job,
-        webhook_url=delivery.webhook_url,
-        first=delivery.first_position,
-        last=delivery.last_position,
-    )
-    document = payload(
-        job_id=str(job.id),
-        status=job.status,
-        completed_at=timestamp(job.completed_at),
-        metadata=job.metadata,
-        lots=lots,
-    ) | {
-        "delivery_id": str(delivery.id),
-        "run": delivery.run,
-        "part": delivery.part,
-        "parts": delivery.parts,
-        "results_url": f"{resources.settings.public_url}/api/v1/batch-results/{job.id}",
-    }
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _record(resources: Resources, sent: _Sent, answer: Answer) -> None:
-    outcome = client.outcome(answer)
-    delivered = rules.is_delivered(outcome.status_code)
-    delay = rules.next_delay(
-        sent.delivery.attempt,
-        resources.settings.webhook_retry_seconds,
-        jitter=random.uniform(-1, 1),  # noqa: S311 - spreads retries, guards nothing
-        retry_after=rules.parse_retry_after(outcome.retry_after, now=sent.at),
-    )
-    attempt = Attempt(
-        attempt=sent.delivery.attempt,
-        at=sent.at,
-        status_code=outcome.status_code,
-        duration_ms=round(answer.seconds * 1000),
-        error=outcome.error,
-        response=outcome.response_text,
-    )
-
-    def record(connection: Connection) -> None:
-        deliveries.record(
-            connection,
-            sent.delivery,
-            attempt,
-            delivered=delivered,
-            signature=sent.signature,
-            retry_in=delay,
+    def _claim(self) -> list[ClaimedDelivery]:
+        first_delay = self._resources.settings.webhook_retry_seconds[0]
+        room = self._load.room(self._resources.receivers.prompt, first_delay)
+        if room.limit <= 0:
+            return []
+        return transaction(
+            self._resources.engine,
+            lambda connection: delivery_claims.claim(connection, self._token, room),
         )
 
-    try:
-        transaction(resources.engine, record)
-    except LeaseLostError as error:
-        _log.warning("lease_lost", reason=str(error))
-    _report(sent.delivery, attempt, delivered=delivered)
+    def _send(self, claimed: Sequence[ClaimedDelivery]) -> None:
+        prompt = set(self._resources.receivers.prompt)
+        left: list[UUID] = []
+        public_url = self._resources.settings.public_url
+        for delivery, body in bodies(self._resources.engine, claimed, public_url):
+            sent = Sent(delivery, len(body or b""), delivery.host in prompt)
+            if not self._load.fits(sent.size):
+                left.append(delivery.id)
+                continue
+            self._load.add(sent.size, prompt=sent.prompt)
+            if body is None:
+                self._give_up(sent, "internal_error", "The webhook could not be rendered.")
+            else:
+                self._send_one(sent, body)
+        if left:
+            transaction(
+                self._resources.engine,
+                lambda connection: delivery_claims.release(connection, self._token, left),
+            )
 
+    def _send_one(self, sent: Sent, body: bytes) -> None:
+        delivery = sent.delivery
+        try:
+            signed_by = signer_of(self._resources.settings, delivery.client)
+        except NoKeyError as error:
+            self._give_up(sent, "no_key", str(error))
+            return
+        headers = rules.headers(
+            body=body,
+            signed_by=signed_by,
+            delivery_id=str(delivery.id),
+            timestamp=int(delivery.claimed_at.timestamp()),
+            attempt=delivery.attempt,
+        )
+        request = client.outgoing(delivery.webhook_url, body, headers, client=delivery.client)
+        self._transfers.add(replace(sent, signature=headers["X-Signature"]), request)
 
-def _report(delivery: ClaimedDelivery, attempt: Attempt, *, delivered: bool) -> None:
-    _log.log(
-        20 if delivered else 30,
-        "webhook_delivered" if delivered else "webhook_attempt_failed",
-        delivery=str(delivery.id),
-        job=str(delivery.job_id),
-        attempt=attempt.attempt,
-        status_code=attempt.status_code,
-        reason=attempt.error,
-    )
+    def _give_up(self, sent: Sent, error: str, message: str) -> None:
+        """The attempt fails before anything is sent: for reasons of ours, not the receiver's."""
+        self._unsendable.append((sent, Answer(error=error, message=message)))
+
+    def _renew(self) -> None:
+        if time.monotonic() >= self._renew_at:
+            self._renew_at = time.monotonic() + _RENEW_SECONDS
+            transaction(
+                self._resources.engine,
+                lambda connection: delivery_claims.renew(connection, self._token),
+            )
+
+    def _record(self, answers: Sequence[tuple[Sent, Answer]]) -> None:
+        if not answers:
+            return
+        for sent, answer in answers:
+            self._load.remove(sent.size, prompt=sent.prompt)
+            if sent.signature:
+                self._resources.receivers.note(sent.delivery.host, answer)
+        schedule = self._resources.settings.webhook_retry_seconds
+        ended = [judged(sent, client.outcome(answer), schedule) for sent, answer in answers]
+        contacts = [contact(sent, answer) for sent, answer in answers if sent.signature]
+
+        def record(connection: Connection) -> tuple[set[UUID], list[Endpoint]]:
+            recorded = deliveries.record(connection, self._token, ended)
+            endpoints.note(connection, contacts)
+            return recorded, endpoints.pause(connection, contacts)
+
+        recorded, paused = transaction(self._resources.engine, record)
+        for each in ended:
+            report(each, recorded=each.delivery_id in recorded)
+        for endpoint in paused:
+            _log.warning(
+                "webhook_endpoint_paused", endpoint=str(endpoint.id), reason=endpoint.paused_reason
+            )

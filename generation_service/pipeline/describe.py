@@ -6,15 +6,17 @@ retries is the one in `clients.openai_api`: what is repeated here are remedies, 
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from generation_service.clients.deadline import Deadline
+from generation_service.core.described import Described
 from generation_service.core.errors import ERRORS, ServiceError
 from generation_service.core.images import TOO_FEW, too_few
-from generation_service.core.languages import is_source, translations
+from generation_service.core.languages import translations
 from generation_service.core.limits import MAX_ATTEMPTS
 from generation_service.core.lots import GenerationRequest, Lot
 from generation_service.core.openai_errors import Failure
-from generation_service.core.results import LanguageResult, LotError, error_document
+from generation_service.core.results import LanguageResult, LotError
 from generation_service.core.verdicts import Again, Done, How, judge
 from generation_service.pipeline import bodies
 from generation_service.pipeline.resources import Resources
@@ -24,18 +26,29 @@ _RETRY_AFTER_SECONDS = 30
 Asked = Done | Again | Failure
 
 
-def describe(resources: Resources, request: GenerationRequest) -> dict[str, object]:
-    """Return the answer's document; ServiceError when there is no description at all."""
+def describe(
+    resources: Resources,
+    request: GenerationRequest,
+    so_far: Described | None,
+    admit: Callable[[], None],
+) -> Described:
+    """Describe the lot, or only what is missing `so_far`; ServiceError when there is no English.
+
+    `admit` is called before OpenAI is asked for the first time, and may refuse: a lot without
+    enough photos is refused before it is counted as a generation (docs/api.md §7).
+    """
     deadline = Deadline.after(resources.settings.sync_deadline_seconds)
-    lot = request.lots[0]
-    missing = _unreachable(resources, lot, lot.image_urls)
-    english, missing = _english(resources, lot, missing, deadline)
-    translated = _translate(resources, english, translations(request.languages), deadline)
-    results = [
-        LanguageResult(language, english) if is_source(language) else translated[language]
-        for language in request.languages
-    ]
-    return _document(request, missing, results)
+    if so_far is None:
+        lot = request.lots[0]
+        missing = _unreachable(resources, lot, lot.image_urls)
+        admit()
+        english, missing = _english(resources, lot, missing, deadline)
+        so_far = Described(english=english, missing_images=missing, translations={})
+    else:
+        admit()
+    wanted = [tag for tag in translations(request.languages) if tag not in so_far.translations]
+    translated = _translate(resources, so_far.english, wanted, deadline)
+    return replace(so_far, translations={**so_far.translations, **translated})
 
 
 def _unreachable(resources: Resources, lot: Lot, urls: Sequence[str]) -> list[str]:
@@ -117,30 +130,6 @@ def _translate(
 
     with ThreadPoolExecutor(len(languages), thread_name_prefix="translate") as pool:
         return {result.language: result for result in pool.map(translate, languages)}
-
-
-def _document(
-    request: GenerationRequest, missing: Sequence[str], results: Sequence[LanguageResult]
-) -> dict[str, object]:
-    described = [
-        {"language": result.language, "damages": result.damages}
-        for result in results
-        if result.damages is not None
-    ]
-    lot: dict[str, object] = {
-        "lot_id": request.lots[0].lot_id,
-        "descriptions": described,
-        "missing_images": list(missing),
-    }
-    document: dict[str, object] = {"version": request.version, "lots": [lot]}
-    failed = [
-        {"language": result.language, "error": error_document(result.error)}
-        for result in results
-        if result.error is not None
-    ]
-    if failed:
-        lot["failed_languages"] = failed
-    return document
 
 
 def _service_error(failure: Failure) -> ServiceError:

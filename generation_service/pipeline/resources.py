@@ -1,13 +1,14 @@
 """What the stages work with, put together once by the app."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
+from generation_service.clients.webhooks import Receivers
 
 if TYPE_CHECKING:
     from config import Config
@@ -26,3 +27,4 @@ class Resources:
     prober: ImageProber
     settings: "Config"
     deployment: str
+    receivers: Receivers = field(default_factory=Receivers)

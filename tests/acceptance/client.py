@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 from tests import running
 from tests.waiting import until
@@ -28,8 +29,14 @@ class Client:
         self._key = service.shared_key
 
     def generate(
-        self, lots: Sequence[Lot], languages: Sequence[str] = ("en",), **more: object
+        self,
+        lots: Sequence[Lot],
+        languages: Sequence[str] = ("en",),
+        *,
+        key: str | None = None,
+        **more: object,
     ) -> tuple[int, Any]:
+        """Order descriptions, under an Idempotency-Key or without one."""
         body = {
             "signature": sign(self._key, canonical(lots)),
             "version": "1.0.0",
@@ -37,11 +44,13 @@ class Client:
             "lots": list(lots),
             **more,
         }
-        status, answer = running.post(f"{self._url}/api/v1/generate-descriptions", body)
+        headers = {} if key is None else {"Idempotency-Key": key}
+        status, answer = running.post(f"{self._url}/api/v1/generate-descriptions", body, headers)
         return status, json.loads(answer)
 
     def job(self, lots: Sequence[Lot], languages: Sequence[str] = ("en",), **more: object) -> str:
-        status, answer = self.generate(lots, languages, **more)
+        """The id of a new job, even if there is one like it."""
+        status, answer = self.generate(lots, languages, key=uuid4().hex, **more)
         assert status == 201, answer
         job_id: str = answer["job_id"]
         return job_id

@@ -1,5 +1,7 @@
 """The service with a server of strange habits, and times that are moved instead of waited for."""
 
+from uuid import uuid4
+
 from sqlalchemy import text
 
 from tests.acceptance.client import ENDED, Client, lot
@@ -30,7 +32,8 @@ class World:
 
     def one_lot(self, quirks):
         self.server.quirks = quirks
-        return self.client.generate([lot("a", self._photo)], ["en", "de"])
+        # A key of its own: the same lot again would otherwise get the first answer again.
+        return self.client.generate([lot("a", self._photo)], ["en", "de"], key=uuid4().hex)
 
     def job(self, quirks, languages=("en",), *, lots=2, later=False):
         """The status of a job that has ended; with `later`, pauses of a day are over as well."""

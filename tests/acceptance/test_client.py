@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from uuid import uuid4
 
 import pytest
 import requests
@@ -24,7 +25,7 @@ def client(service):
 
 @pytest.fixture
 def cars(photos):
-    words = "BMW X5 damage assessment"
+    words = f"BMW X5 damage assessment {uuid4()}"  # no test gets another one's job again
     names = ["batch-001", "batch-002"]
     return [
         {"lot_id": n, "additional_info": words, "image_urls": [photos.url("/1.jpg")]} for n in names

@@ -53,8 +53,8 @@ def test_two_services_describe_each_lot_once_and_send_each_webhook_once(two):
 
 
 def test_every_process_of_two_services_runs_the_stages(two):
-    ticking = "SELECT process FROM worker_heartbeats GROUP BY process HAVING count(*) = 6"
-    until(lambda: len(two.rows(ticking)) == 4, what="all four tick each of the six stages")
+    ticking = "SELECT process FROM worker_heartbeats GROUP BY process HAVING count(*) = 7"
+    until(lambda: len(two.rows(ticking)) == 4, what="all four tick each of the seven stages")
 
 
 def test_what_a_killed_service_had_begun_is_finished_by_the_other(two):

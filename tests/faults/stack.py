@@ -109,7 +109,7 @@ class Stack:
         """End all leases and pauses at once, whether their holders live or not."""
         for table in ("openai_batches", "batch_lots", "image_probes", "webhook_deliveries"):
             self.execute(
-                f"UPDATE {table} SET lease_expires_at = now() - interval '1 s'"  # noqa: S608
+                f"UPDATE {table} SET lease_expires_at = now() - interval '1 s'"
                 " WHERE lease_expires_at > now()"
             )
         self.execute("UPDATE openai_batches SET next_try_at = now() WHERE next_try_at > now()")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from flask import Flask
 from sqlalchemy import Engine, text
@@ -59,12 +59,17 @@ class Service:
         body = {"version": "1.0.0", "languages": ["en"], "lots": lots, "signature": signature}
         return body | fields
 
-    def generate(self, *lots: Mapping[str, object], **fields: object) -> Any:
-        return self.client.post(GENERATE, json=self.signed(list(lots)) | fields)
+    def generate(
+        self, *lots: Mapping[str, object], key: str | None = None, **fields: object
+    ) -> Any:
+        """Order descriptions, under an Idempotency-Key or without one."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.client.post(GENERATE, json=self.signed(list(lots)) | fields, headers=headers)
 
     def job(self, count: int = 2, **fields: object) -> str:
-        """The id of a new job."""
-        answer = self.generate(*(self.lot(number) for number in range(count)), **fields)
+        """The id of a new job, even if there is one like it."""
+        lots = [self.lot(number) for number in range(count)]
+        answer = self.generate(*lots, key=uuid4().hex, **fields)
         assert answer.status_code == 201, answer.text
         job_id: str = answer.json["job_id"]
         return job_id

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Engine, text
 
 from config import Config
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
+from generation_service.core.idempotency import Identity
 from generation_service.core.lots import GenerationRequest, Lot
 from generation_service.core.results import LotResult
 from generation_service.db import jobs, results
@@ -58,7 +59,10 @@ class Stages:
         request = GenerationRequest(
             version="1.0.0", languages=tuple(languages), lots=tuple(lots), **more
         )
-        return accept(self.resources, CLIENT, request).job_id
+        identity = Identity(client=CLIENT, key=uuid4().hex, body_hash="", signature=None)
+        answer = accept(self.resources, identity, request, admit=lambda _connection: None)
+        assert answer is not None
+        return UUID(answer.document["job_id"])
 
     def lot(self, lot_id: str, *photos: str, **more: Any) -> Lot:
         urls = tuple(self.photos.url(photo) for photo in photos or ("/1.jpg",))

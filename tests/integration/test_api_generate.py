@@ -156,12 +156,12 @@ def test_when_all_slots_are_taken_the_next_lot_is_a_503(engine):
         first = Thread(target=service.generate, args=[service.lot()])
         first.start()
         until(lambda: service.outside.hits("/photo.png"), what="the first lot holds the slot")
-        answer = service.generate(service.lot())
+        answer = service.generate(service.lot(2))
         held.set()
         first.join()
         assert (answer.status_code, answer.json["error"]) == (503, "busy")
         assert int(answer.headers["Retry-After"]) > 0
-        assert service.generate(service.lot()).status_code == 200
+        assert service.generate(service.lot(2)).status_code == 200
 
 
 def check_images(service, photos, **changes):

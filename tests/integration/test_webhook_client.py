@@ -1,9 +1,10 @@
+import sys
 from dataclasses import replace
 
 import pytest
 
 from generation_service.clients.webhooks import outcome, outgoing
-from tests.outgoing import fetch
+from tests.outgoing import answers, fetch, transfers
 from tests.servers import LoopbackServer, Reply, redirect
 
 BODY = '{"job_id": "1", "text": "ё"}'.encode()
@@ -72,6 +73,15 @@ def test_at_most_64_kib_of_the_answer_are_unpacked_and_1000_characters_kept(serv
 def test_retry_after_is_handed_on_as_sent(server):
     assert deliver(server, Reply(status=503, headers={"Retry-After": "120"})).retry_after == "120"
     assert deliver(server, Reply(status=503)).retry_after is None
+
+
+def test_a_body_is_let_go_of_when_its_answer_is_there(server):
+    body = bytes(1_000_000)
+    before = sys.getrefcount(body)
+    with transfers(server.allowed) as running:
+        running.add("only", outgoing(server.url("/hook"), body, {}))
+        assert answers(running)["only"].status == 404
+        assert sys.getrefcount(body) == before
 
 
 def test_a_delivery_has_15_seconds_and_follows_nothing():

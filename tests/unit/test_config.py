@@ -1,5 +1,7 @@
 """Settings are checked at start, and every fault is named at once."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from config import Config, ConfigError
@@ -62,6 +64,12 @@ def test_secrets_stay_out_of_the_repr():
         ("MAX_ENQUEUED_TOKENS", "a:5,ft:b:c:7", {"a": 5, "ft:b:c": 7}),
         ("WEBHOOK_RETRY_SECONDS", "0,1.5,2", (0.0, 1.5, 2.0)),
         ("ALLOW_UNSIGNED_IMAGE_VALIDATION", "True", True),
+        (
+            "CLIENT_KEYS",
+            f"acme:{'a' * 32}, b:{'b' * 32}|{'c' * 32}",
+            {"acme": ("a" * 32,), "b": ("b" * 32, "c" * 32)},
+        ),
+        ("TRUSTED_PROXIES", "10.0.0.7, fd00::/8", (ip_network("10.0.0.7"), ip_network("fd00::/8"))),
     ],
 )
 def test_lists_and_flags_are_read(name, text, value):
@@ -83,6 +91,15 @@ def test_lists_and_flags_are_read(name, text, value):
         ("OPENAI_POLL_SECONDS", "nan"),
         ("PORT", "0"),
         ("IMAGE_DETAIL", "best"),
+        ("CLIENT_KEYS", "acme"),
+        ("CLIENT_KEYS", "acme:short"),
+        ("CLIENT_KEYS", f"a b:{'x' * 32}"),
+        ("CLIENT_KEYS", f"a:{'x' * 32},a:{'y' * 32}"),
+        ("CLIENT_KEYS", f"default:{'x' * 32}"),
+        ("CLIENT_KEYS", f"acme:{'k' * 32}"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("WEBHOOK_SECRET", "whsec_c2hvcnQ="),
+        ("WEBHOOK_SECRETS", "acme:whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name, text):
@@ -110,3 +127,17 @@ def test_a_mistyped_database_url_is_named_without_its_password(url):
     with pytest.raises(ConfigError, match=r"^DATABASE_URL: is not a valid URL") as caught:
         Config.from_env({**GOOD, "DATABASE_URL": url})
     assert "mark" not in str(caught.value)
+
+
+def test_a_key_without_its_client_is_not_repeated_in_the_message():
+    with pytest.raises(ConfigError) as caught:
+        Config.from_env({**GOOD, "CLIENT_KEYS": "marker" * 6})
+    assert "marker" not in str(caught.value)
+
+
+def test_every_client_has_its_keys_beside_the_default_one():
+    environ = {**GOOD, "CLIENT_KEYS": f"acme:{'a' * 32}|{'b' * 32}"}
+    assert Config.from_env(environ).keys == {
+        "default": ("k" * 32,),
+        "acme": ("a" * 32, "b" * 32),
+    }

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from generation_service.core.webhooks import (
     headers,
     is_delivered,
+    is_gone,
     next_delay,
     parse_retry_after,
     safe_text,
+    signer,
     standard_secret,
 )
 
@@ -29,8 +31,17 @@ VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "signature-vectors.js
 ]
 
 
-def sent(timestamp: int = int(NOW.timestamp()), attempt: int = 2) -> dict[str, str]:
-    return headers(body=BODY, key=KEY, delivery_id="d-1", timestamp=timestamp, attempt=attempt)
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+
+
+def sent(timestamp: int = int(NOW.timestamp()), secret: str | None = None) -> dict[str, str]:
+    return headers(
+        body=BODY,
+        signed_by=signer(KEY, secret),
+        delivery_id="d-1",
+        timestamp=timestamp,
+        attempt=2,
+    )
 
 
 def test_the_services_own_signature_covers_the_bytes_sent():
@@ -43,11 +54,19 @@ def test_a_standard_webhooks_library_verifies_it():
     assert Webhook(standard_secret(KEY)).verify(BODY, fresh) == json.loads(BODY)
 
 
+def test_a_secret_of_its_own_signs_the_standard_header_and_no_other():
+    fresh = sent(timestamp=int(datetime.now(tz=UTC).timestamp()), secret=SECRET)
+    assert Webhook(SECRET).verify(BODY, fresh) == json.loads(BODY)
+    assert fresh["X-Signature"] == sent()["X-Signature"]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(standard_secret(KEY)).verify(BODY, fresh)
+
+
 @pytest.mark.parametrize("vector", VECTORS)
 def test_headers_are_as_published(vector):
     made = headers(
         body=vector["body"].encode(),
-        key=vector["key"],
+        signed_by=signer(vector["key"], None),
         delivery_id=vector["webhook-id"],
         timestamp=int(vector["webhook-timestamp"]),
         attempt=1,
@@ -72,6 +91,10 @@ def test_three_statuses_mean_delivered(status):
 @pytest.mark.parametrize("status", [None, 100, 203, 204, 206, 301, 400, 410, 500])
 def test_every_other_status_fails_the_attempt(status):
     assert not is_delivered(status)
+
+
+def test_only_410_says_that_the_receiver_is_gone():
+    assert [status for status in (None, 200, 404, 410, 500) if is_gone(status)] == [410]
 
 
 def test_delays_follow_the_schedule_and_end_with_it():

@@ -28,6 +28,8 @@ class WebhookDelivery(Base):
     last_position: Mapped[int]
     status: Mapped[str] = mapped_column(server_default="pending")
     attempt_count: Mapped[int] = mapped_column(server_default=ZERO)
+    attempts_before: Mapped[int] = mapped_column(server_default=ZERO)
+    """Attempts made before the current round: a redelivery begins a round of its own."""
     signature: Mapped[str | None]
     last_attempt_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
@@ -47,9 +49,36 @@ class WebhookDelivery(Base):
             unique=True,
         ),
         Index(
-            "webhook_deliveries_due", "next_attempt_at", postgresql_where=sql("status = 'pending'")
+            "webhook_deliveries_due",
+            "host",
+            "next_attempt_at",
+            postgresql_where=sql("status = 'pending'"),
+        ),
+        Index(
+            "webhook_deliveries_claimed",
+            "lease_token",
+            postgresql_where=sql("lease_token IS NOT NULL"),
         ),
     )
+
+
+class WebhookEndpoint(Base):
+    """A receiver of a client: paused while it refuses for good, its deliveries wait."""
+
+    __tablename__ = "webhook_endpoints"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sql("gen_random_uuid()"))
+    client: Mapped[str]
+    url: Mapped[str]
+    paused_at: Mapped[datetime | None]
+    paused_reason: Mapped[str | None]
+    failing_since: Mapped[datetime | None]
+    """When the first failure since the last success happened."""
+    last_success_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+    # By its hash: a URL may be longer than a B-tree entry.
+    __table_args__ = (Index("webhook_endpoints_once", "client", sql("md5(url)"), unique=True),)
 
 
 class WebhookAttempt(Base):

@@ -1,0 +1,101 @@
+"""How often a client may ask, and how often an address may fail to sign (docs/api.md §7)."""
+
+from enum import StrEnum
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask, Response, g
+from sqlalchemy import Connection, Engine
+
+from generation_service.api.database import request_transaction
+from generation_service.core.errors import ServiceError
+from generation_service.db import rate_limits
+from generation_service.db.rate_limits import Window
+
+if TYPE_CHECKING:
+    from config import Config
+
+HOUR: Final = 3600
+MINUTE: Final = 60
+
+
+class Kind(StrEnum):
+    """What a request counts as."""
+
+    SYNC = "sync"
+    BATCH = "batch"
+    POLLING = "polling"
+
+
+class RateLimits:
+    """The limits of all clients, shared by all processes through the database.
+
+    Whatever is asked or counted for a request is noted for its answer's RateLimit-* headers, and
+    beyond a limit it raises ServiceError `rate_limited` (429).
+    """
+
+    def __init__(self, engine: Engine, settings: "Config") -> None:
+        self._engine = engine
+        self._an_hour = {
+            Kind.SYNC: settings.rate_limit_sync,
+            Kind.BATCH: settings.rate_limit_batch,
+            Kind.POLLING: settings.rate_limit_polling,
+        }
+        self._bad_signatures = settings.rate_limit_bad_signatures
+
+    def hit(self, connection: Connection, client: str, kind: Kind) -> None:
+        """Count a request of the client, in the caller's transaction."""
+        limit = self._an_hour[kind]
+        window = rate_limits.hit(connection, f"{kind}:{client}", limit=limit, seconds=HOUR)
+        _judge(window, f"{kind} requests an hour")
+
+    def look(self, connection: Connection, client: str, kind: Kind) -> None:
+        """Tell whether a request would be within the limit; nothing is counted."""
+        limit = self._an_hour[kind]
+        window = rate_limits.look(connection, f"{kind}:{client}", limit=limit, seconds=HOUR)
+        _judge(window, f"{kind} requests an hour")
+
+    def poll(self, client: str) -> None:
+        """Count a polling request, in a transaction of its own.
+
+        So a 404 counts too, and a client's next request waits for the count alone.
+        """
+        with request_transaction(self._engine) as connection:
+            self.hit(connection, client, Kind.POLLING)
+
+    def bad_signature(self, address: str) -> None:
+        """Count a request of the address that was signed badly or not at all."""
+        with request_transaction(self._engine) as connection:
+            window = rate_limits.hit(
+                connection, f"bad-signature:{address}", limit=self._bad_signatures, seconds=MINUTE
+            )
+        _judge(window, "badly signed requests a minute")
+
+
+def install(app: Flask) -> None:
+    app.after_request(_add_headers)
+
+
+def _judge(window: Window, what: str) -> None:
+    g.rate_limit_window = window
+    if not window.allowed:
+        seconds = _seconds(window)
+        raise ServiceError(
+            "rate_limited",
+            f"The limit of {window.limit:,} {what} is reached; go on in {seconds} s.",
+            retry_after=seconds,
+        )
+
+
+def _add_headers(response: Response) -> Response:
+    window: Window | None = g.get("rate_limit_window")
+    if window is not None:
+        response.headers["RateLimit-Limit"] = str(window.limit)
+        response.headers["RateLimit-Remaining"] = str(window.limit - window.used)
+        response.headers["RateLimit-Reset"] = str(_seconds(window))
+    return response
+
+
+def _seconds(window: Window) -> int:
+    """Whole seconds after which the next window has surely begun."""
+    return max(ceil(window.resets_in), 1)

@@ -1,0 +1,79 @@
+"""How often something was done in the current window of time, counted for all processes at once.
+
+A window is one row: `hits` is raised only while it is below the limit, and PostgreSQL lets one
+transaction after the other change a row, so a limit of 100 lets exactly 100 through however many
+processes ask. Windows begin at whole multiples of their length, by the database's clock.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from generation_service.db.statements import run
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is used up of a limit; the window ends in `resets_in` seconds."""
+
+    limit: int
+    used: int
+    allowed: bool
+    resets_in: float
+
+
+def hit(connection: Connection, key: str, *, limit: int, seconds: int) -> Window:
+    """Count one for `key`, unless `limit` (at least 1) is reached: then nothing is counted.
+
+    `seconds` is the length of the windows, an hour at most: db/expiry.py removes those that began
+    two hours ago.
+    Others who count for the same key wait until this transaction has ended.
+    """
+    row = run(connection, _HIT, key=key, limit=limit, seconds=seconds).one()
+    used = limit if row.hits is None else row.hits
+    return Window(limit, used, row.hits is not None, _left(row))
+
+
+def look(connection: Connection, key: str, *, limit: int, seconds: int) -> Window:
+    """Tell whether a hit would be allowed now; waits for nobody and counts nothing."""
+    row = run(connection, _LOOK, key=key, seconds=seconds).one()
+    return Window(limit, min(row.hits, limit), row.hits < limit, _left(row))
+
+
+def _left(row: Row[Any]) -> float:
+    return max(float(row.resets_in), 0.0)
+
+
+_CLOCK = """
+    WITH clock AS (
+        SELECT to_timestamp(
+            floor(extract(epoch FROM statement_timestamp()) / :seconds) * :seconds
+        ) AS starts
+    )
+"""
+
+_RESETS_IN = "extract(epoch FROM starts - statement_timestamp()) + :seconds AS resets_in"
+
+# The NOT EXISTS spares a window that is full already the lock that ON CONFLICT takes even where
+# its WHERE is false; the WHERE is what makes the count exact.
+_HIT = f"""
+    {_CLOCK}, counted AS (
+        INSERT INTO rate_limit_windows AS mine (key, window_start, hits)
+        SELECT :key, starts, 1 FROM clock
+        WHERE NOT EXISTS (
+            SELECT FROM rate_limit_windows
+            WHERE key = :key AND window_start = starts AND hits >= :limit
+        )
+        ON CONFLICT (key, window_start) DO UPDATE SET hits = mine.hits + 1
+        WHERE mine.hits < :limit
+        RETURNING hits
+    )
+    SELECT (SELECT hits FROM counted) AS hits, {_RESETS_IN} FROM clock
+"""  # noqa: S608 - put together from constants
+
+_LOOK = f"""
+    {_CLOCK}
+    SELECT coalesce(hits, 0) AS hits, {_RESETS_IN}
+    FROM clock LEFT JOIN rate_limit_windows ON key = :key AND window_start = starts
+"""  # noqa: S608 - put together from constants
