@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
+from generation_service.api import openapi
 from generation_service.api.openapi import document, operations
 from generation_service.core import limits
 from generation_service.core.errors import ERRORS
@@ -138,3 +141,26 @@ def test_links_lead_to_operations():
 )
 def test_limits_are_those_of_the_code(shown_limit, limit):
     assert shown_limit == getattr(limits, limit)
+
+
+@pytest.mark.parametrize("name", ["openapi.yaml", "openapi_components.yaml"])
+def test_nothing_is_described_twice(name):
+    """YAML lets a later key silently replace an earlier one."""
+    text = (Path(openapi.__file__).parent / name).read_text(encoding="utf-8")
+    twice = [
+        f"line {key.start_mark.line + 1}: {key.value}"
+        for node in mappings(yaml.compose(text))
+        for key, _ in node.value
+        if sum(key.value == other.value for other, _ in node.value) > 1
+    ]
+    assert twice == []
+
+
+def mappings(node: yaml.Node | None) -> Iterator[yaml.MappingNode]:
+    if isinstance(node, yaml.MappingNode):
+        yield node
+        for _, child in node.value:
+            yield from mappings(child)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            yield from mappings(child)
