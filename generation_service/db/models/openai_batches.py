@@ -42,8 +42,12 @@ class OpenAIBatch(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     submitted_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    to_direct: Mapped[bool] = mapped_column(server_default=sql("false"))
+    """Cancelled because a deadline is near: what it leaves goes on by direct calls."""
+    input_file_deleted_at: Mapped[datetime | None]
 
     __table_args__ = (
+        Index("openai_batches_submitted", "submitted_at"),
         Index("openai_batches_open", "next_try_at", postgresql_where=sql("status <> 'settled'")),
     )
 
@@ -74,3 +78,26 @@ class ModelLimit(Base):
     model: Mapped[str] = mapped_column(primary_key=True)
     enqueued_tokens: Mapped[int | None] = mapped_column(BigInteger)
     paused_until: Mapped[datetime] = mapped_column(server_default=NOW)
+    learned_at: Mapped[datetime | None]
+    """When OpenAI last named the limit."""
+
+
+class TokenEstimate(Base):
+    """What the requests of one kind were estimated at, and what they were billed for."""
+
+    __tablename__ = "token_estimates"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    estimated_tokens: Mapped[int] = mapped_column(BigInteger)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger)
+
+
+class OpenAIEvent(Base):
+    """An event from OpenAI that was taken in, by its `webhook-id`: none counts twice."""
+
+    __tablename__ = "openai_events"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    type: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)

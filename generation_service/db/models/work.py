@@ -42,6 +42,8 @@ class BatchJob(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
     completed_at: Mapped[datetime | None]
+    run_started_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    """When the run was accepted: the 24 hours of its promise count from here."""
 
     __table_args__ = (
         Index("batch_jobs_newest", "client", sql("created_at DESC"), sql("id DESC")),
@@ -49,6 +51,11 @@ class BatchJob(Base):
             "batch_jobs_active",
             "created_at",
             postgresql_where=sql("status IN ('pending', 'processing', 'translating')"),
+        ),
+        Index(
+            "batch_jobs_ended",
+            "completed_at",
+            postgresql_where=sql("completed_at IS NOT NULL"),
         ),
     )
 
@@ -120,6 +127,11 @@ class Description(Base):
     estimated_tokens: Mapped[int]
     available_at: Mapped[datetime] = mapped_column(server_default=NOW)
     openai_batch: Mapped[UUID | None] = mapped_column(ForeignKey("openai_batches.id"))
+    lane: Mapped[str] = mapped_column(server_default=sql("'batch'"))
+    """How it is asked next, or was asked last: in an OpenAI batch, or by a direct call."""
+    lease_token: Mapped[UUID | None]
+    """Of a direct call under way: the row is submitted and in no OpenAI batch."""
+    lease_expires_at: Mapped[datetime | None]
     damages: Mapped[str | None]
     model: Mapped[str | None]
     generated_by: Mapped[str | None]
@@ -140,5 +152,16 @@ class Description(Base):
             "openai_batch",
             "id",
             postgresql_where=sql("status = 'submitted'"),
+        ),
+        Index(
+            "descriptions_direct",
+            "available_at",
+            "id",
+            postgresql_where=sql("status = 'queued' AND lane = 'direct'"),
+        ),
+        Index(
+            "descriptions_calling",
+            "lease_expires_at",
+            postgresql_where=sql("status = 'submitted' AND lease_expires_at IS NOT NULL"),
         ),
     )
