@@ -5,7 +5,6 @@ import signal
 import sys
 from dataclasses import fields
 
-from openai_simulator.rules import RuleError
 from openai_simulator.server import Simulator
 from openai_simulator.settings import Settings, from_arguments
 
@@ -20,7 +19,7 @@ def main() -> int:
     options = {field.name: getattr(settings, field.name) for field in fields(Settings)}
     try:
         simulator = Simulator(**options)
-    except (RuleError, OSError) as error:
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"openai_simulator: {error}\n")
         return 2
     with simulator:

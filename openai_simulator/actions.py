@@ -15,7 +15,7 @@ WORK: Final = DIRECT | {"line"}
 BATCH_VIEWS: Final = frozenset({"create", "retrieve", "list", "cancel"})
 FILE_CALLS: Final = frozenset({"upload", "files", "file", "content", "delete"})
 CALLS: Final = DIRECT | BATCH_VIEWS | FILE_CALLS | {"models"}
-POINTS: Final = CALLS | {"line", "batch"}
+POINTS: Final = CALLS | {"line", "batch", "event"}
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,9 @@ class App:
         self._parts = parts
         self._batches = batches
         self._traffic = control_calls.traffic
+        served = calls.routes(batch_api=parts.settings.batch_api)
         self._routes = [
-            *(_route(*route[:2], self._api(*route[2:])) for route in calls.ROUTES),
+            *(_route(*route[:2], self._api(*route[2:])) for route in served),
             *(_route(*route[:2], _bound(control_calls, route[2])) for route in control.ROUTES),
         ]
 
@@ -75,11 +76,12 @@ class App:
     def _api(self, point: str, handle: calls.Handle) -> Answer:
         def answer(request: Request, ident: str) -> Response:
             _check_key(request)
-            raw = b"" if point in _UNREAD else request.body
-            fired = self._parts.rules.fire(point, Subject(raw, request.path))
-            self._before(fired)
-            response = handle(Call(request, ident, fired, self._parts, self._batches))
-            return self._after(fired, response)
+            with self._traffic.call():
+                raw = b"" if point in _UNREAD else request.body
+                fired = self._parts.rules.fire(point, Subject(raw, request.path))
+                self._before(fired)
+                response = handle(Call(request, ident, fired, self._parts, self._batches))
+                return self._after(fired, response)
 
         return answer
 

@@ -48,6 +48,8 @@ class BatchRun:
             moved = self.record.move(status)
             if moved:
                 self.save()
+                if self.record.ended:
+                    self._parts.events.announce(self.record)
             return moved
 
     def run(self, pool: Executor) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 from typing import Any, Final
 
@@ -77,8 +78,10 @@ def empty_content(_fired: Fired, _response: Response, _around: Surroundings) -> 
     return Response(content=b"")
 
 
-def cut_content(fired: Fired, response: Response, _around: Surroundings) -> Response:
+def cut_content(fired: Fired, response: Response, around: Surroundings) -> Response:
+    """A reset destroys what its receiver has not read yet, so it may be told to wait for that."""
     response.cut = fired.parameters["fraction"]
+    response.hold = partial(slow, fired, around)
     return response
 
 
@@ -153,7 +156,7 @@ AFTER: Final[Mapping[str, Action[After]]] = {
     "hang_after": Action(CALLS, hang_after, {"seconds": A_DAY}, ends=True),
     "lose_file": Action(frozenset({"upload"}), lose_file),
     "empty_content": Action(frozenset({"content"}), empty_content),
-    "cut_content": Action(frozenset({"content"}), cut_content, {"fraction": 0.5}),
+    "cut_content": Action(frozenset({"content"}), cut_content, {"fraction": 0.5, "seconds": 0.0}),
     "empty_list": Action(frozenset({"list"}), empty_list),
     "unknown_status": Action(BATCH_VIEWS, on_batches(unknown_status), {"status": "paused"}),
     "capital_status": Action(BATCH_VIEWS, on_batches(capital_status)),

@@ -98,6 +98,10 @@ def retrieve_model(call: Call) -> Response:
     return Response(document=models.find(call.ident).document)
 
 
+def absent(_call: Call) -> Response:
+    return Response(404, {"detail": "Not Found"})
+
+
 # (method, path, the rules' point, function); {} stands for an id.
 ROUTES: Final[Sequence[tuple[str, str, str, Handle]]] = (
     ("POST", "/v1/chat/completions", "chat", work),
@@ -114,3 +118,12 @@ ROUTES: Final[Sequence[tuple[str, str, str, Handle]]] = (
     ("GET", "/v1/models", "models", list_models),
     ("GET", "/v1/models/{}", "models", retrieve_model),
 )
+_OF_BATCHES: Final = ("/v1/files", "/v1/batches")
+
+
+def routes(*, batch_api: bool) -> Sequence[tuple[str, str, str, Handle]]:
+    """What is served; without a Batch API its paths are unknown, in vLLM's words."""
+    return [
+        (method, path, point, handle if batch_api or not path.startswith(_OF_BATCHES) else absent)
+        for method, path, point, handle in ROUTES
+    ]

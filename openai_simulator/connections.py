@@ -60,7 +60,10 @@ class Request:
 
 @dataclass
 class Response:
-    """JSON (`document`), bytes (`content`) or a whole `file`; `cut` sends a part, then resets."""
+    """JSON (`document`), bytes (`content`) or a whole `file`.
+
+    `cut` sends a part of the file, waits as long as `hold` takes, then resets.
+    """
 
     status: int = 200
     document: object = None
@@ -68,6 +71,7 @@ class Response:
     file: Path | None = None
     content_type: str = "application/octet-stream"
     cut: float | None = None
+    hold: Callable[[], object] = bool
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -132,6 +136,7 @@ class Handler(BaseHTTPRequestHandler):
                 shutil.copyfileobj(file, self.wfile)
             else:
                 self.wfile.write(file.read(int(size * response.cut)))
+                response.hold()
                 self._reset()
 
     def _head(self, response: Response, content_type: str, length: int) -> bytes:

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from openai_simulator.connections import Request, Response
 from openai_simulator.desk import parse_body
 from openai_simulator.errors import ApiError, invalid
+from openai_simulator.events import Events
 from openai_simulator.ledger import Ledger
 from openai_simulator.rules import RuleError, Rules
 
@@ -18,8 +20,20 @@ from openai_simulator.rules import RuleError, Rules
 class Traffic:
     """How often each call was answered how; a dropped connection counts as "dropped"."""
 
+    under_way: int = 0
+    """Calls under /v1 that are not answered yet, nor dropped."""
     _counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        with self._lock:
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
 
     def count(self, call: str, outcome: object) -> None:
         with self._lock:
@@ -41,10 +55,12 @@ class Control:
     ledger: Ledger
     rules: Rules
     traffic: Traffic
+    events: Events
     batches: Callable[[], Mapping[str, int]]
 
     def state(self, _request: Request, _ident: str) -> Response:
-        return Response(document={"simulator": True, "batches": self.batches()})
+        document = {"simulator": True, "batches": self.batches()}
+        return Response(document={**document, "calls": self.traffic.under_way})
 
     def entries(self, _request: Request, _ident: str) -> Response:
         return Response(file=self.ledger.path, content_type="application/jsonl")
@@ -54,6 +70,9 @@ class Control:
 
     def requests(self, _request: Request, _ident: str) -> Response:
         return Response(document=self.traffic.document)
+
+    def sent_events(self, _request: Request, _ident: str) -> Response:
+        return Response(document=self.events.attempts)
 
     def firings(self, _request: Request, _ident: str) -> Response:
         return Response(document=self.rules.firings)
@@ -97,6 +116,7 @@ ROUTES: Final[Sequence[tuple[str, str, Callable[[Control, Request, str], Respons
     ("GET", "/simulator/ledger", Control.entries),
     ("GET", "/simulator/ledger/summary", Control.summary),
     ("GET", "/simulator/requests", Control.requests),
+    ("GET", "/simulator/events", Control.sent_events),
     ("GET", "/simulator/firings", Control.firings),
     ("GET", "/simulator/rules", Control.list_rules),
     ("POST", "/simulator/rules", Control.add_rules),

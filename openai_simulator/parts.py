@@ -5,6 +5,7 @@ from threading import Event
 
 from openai_simulator.call_actions import Surroundings
 from openai_simulator.desk import Desk
+from openai_simulator.events import Events
 from openai_simulator.files import Files
 from openai_simulator.ledger import Ledger
 from openai_simulator.rules import Rules
@@ -20,6 +21,7 @@ class Parts:
     files: Files
     ledger: Ledger
     rules: Rules
+    events: Events
     closing: Event
 
     @property

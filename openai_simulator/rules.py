@@ -12,10 +12,18 @@ from openai_simulator.actions import Action, Fired, Subject
 from openai_simulator.answer_actions import ANSWERS
 from openai_simulator.batch_actions import BATCHES
 from openai_simulator.call_actions import AFTER, BEFORE
+from openai_simulator.event_actions import EVENTS
 from openai_simulator.journal import Journal
 from openai_simulator.line_actions import LINES
 
-ACTIONS: Final[Mapping[str, Action[Any]]] = {**BEFORE, **AFTER, **ANSWERS, **LINES, **BATCHES}
+ACTIONS: Final[Mapping[str, Action[Any]]] = {
+    **BEFORE,
+    **AFTER,
+    **ANSWERS,
+    **LINES,
+    **BATCHES,
+    **EVENTS,
+}
 _FIELDS: Final = frozenset({"on", "do", "match", "times", "probability"})
 _CONDITIONS: Final[Mapping[str, Callable[[Subject, str], bool]]] = {
     "custom_id": lambda subject, regex: bool(re.search(regex, subject.custom_id or "")),

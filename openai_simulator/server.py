@@ -13,6 +13,7 @@ from openai_simulator.batches import Batches
 from openai_simulator.connections import Server
 from openai_simulator.control import Control, Traffic
 from openai_simulator.desk import Desk
+from openai_simulator.events import Events, signing_key
 from openai_simulator.files import Files
 from openai_simulator.journal import Journal
 from openai_simulator.ledger import Ledger
@@ -25,11 +26,13 @@ from openai_simulator.settings import Settings
 class Simulator:
     """A running stand-in for api.openai.com; takes the fields of `Settings` by name.
 
-    `base_url` is what a client needs, `ledger`, `rules` and `traffic` are what a test does.
+    `base_url` is what a client needs; `ledger`, `rules`, `traffic` and `events` are for tests.
     """
 
     def __init__(self, **options: Any) -> None:
         self.settings = Settings(**options)
+        url, secret = self.settings.events_url, self.settings.events_secret
+        key = b"" if url is None else signing_key(secret)
         self._temporary = None if self.settings.state else tempfile.mkdtemp(prefix="simulator-")
         state = Path(self._temporary or self.settings.state or "")
         state.mkdir(parents=True, exist_ok=True)
@@ -38,13 +41,16 @@ class Simulator:
         self.ledger = Ledger(state / "ledger.jsonl")
         self.rules = Rules(self._firings, self.settings.seed)
         self.traffic = Traffic()
+        closing = Event()
+        self.events = Events(url, key, self.rules, closing)
         self._parts = Parts(
             settings=self.settings,
             desk=Desk(self._eyes),
             files=Files(state / "files"),
             ledger=self.ledger,
             rules=self.rules,
-            closing=Event(),
+            events=self.events,
+            closing=closing,
         )
         for rule in self.settings.rules:
             self.rules.add(rule)
@@ -53,7 +59,7 @@ class Simulator:
         self._thread = Thread(target=self._server.serve_forever, args=[0.05], name="simulator")
 
     def _app(self) -> App:
-        control = Control(self.ledger, self.rules, self.traffic, self._batch_counts)
+        control = Control(self.ledger, self.rules, self.traffic, self.events, self._batch_counts)
         return App(self._parts, self._batches, control)
 
     def _batch_counts(self) -> Mapping[str, int]:
@@ -78,6 +84,7 @@ class Simulator:
         self._server.close()
         self._thread.join()
         self._batches.close()
+        self.events.close()
         self._eyes.close()
         self.ledger.close()
         self._firings.close()

@@ -150,6 +150,22 @@ def test_the_content_of_a_file_can_be_missing_empty_or_cut(
         raw_lines(client, batch.output_file_id)
 
 
+def test_what_is_sent_of_a_file_can_be_read_before_the_reset(
+    simulator: Simulator, client: OpenAI
+) -> None:
+    batch = run(client, lines(3))
+    assert batch.output_file_id
+    simulator.rules.add({"on": "content", "do": "cut_content", "fraction": 0.6, "seconds": 0.3})
+    headers = {"Authorization": "Bearer sk-x"}
+    with httpx2.stream(
+        "GET", f"{simulator.base_url}/files/{batch.output_file_id}/content", headers=headers
+    ) as answer:
+        pieces = answer.iter_raw()
+        assert b'"custom_id"' in next(pieces)
+        with pytest.raises(httpx2.TransportError):
+            list(pieces)
+
+
 def test_a_call_refused_before_its_body_was_read_keeps_the_connection(
     simulator: Simulator,
 ) -> None:

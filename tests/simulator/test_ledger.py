@@ -69,7 +69,8 @@ def test_the_ledger_can_be_read_over_http_without_a_key(
     summary = httpx2.get(f"{simulator.url}/simulator/ledger/summary").json()
     assert [json.loads(entry)["kind"] for entry in entries] == ["batch", "batch"]
     assert summary == simulator.ledger.summary
-    assert httpx2.get(f"{simulator.url}/simulator").json()["batches"] == {"completed": 1}
+    state = httpx2.get(f"{simulator.url}/simulator").json()
+    assert (state["batches"], state["calls"]) == ({"completed": 1}, 0)
 
 
 def test_requests_are_counted_by_call_and_outcome(simulator: Simulator, client: OpenAI) -> None:
