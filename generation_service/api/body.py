@@ -1,11 +1,17 @@
-"""Reading request bodies: size, gzip, JSON, in this order (docs/api.md §1 and §10)."""
+"""Reading request bodies: size, gzip, JSON, in this order (docs/api.md §1 and §10).
+
+A body is received whole before anything is made of it, so that whoever sends slowly holds no more
+than a thread and some disk: large ones wait in a file, as they were sent.
+"""
 
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from itertools import accumulate
+from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore
-from typing import Final
+from typing import IO, Final
 
 from flask import Request
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
@@ -13,7 +19,8 @@ from werkzeug.exceptions import ClientDisconnected
 
 from generation_service.api.slow_peers import BODY_READ, GRACE_SECONDS, Pace, client_socket
 from generation_service.core.errors import ServiceError
-from generation_service.core.json_text import InvalidJsonError, parse
+from generation_service.core.json_text import InvalidJsonError, TooManyValuesError, parse
+from generation_service.core.limits import MIB
 
 READERS: Final = 40
 """Threads of a process that may read bodies at once: slow senders never take the others."""
@@ -24,16 +31,21 @@ WAITING: Final = 8
 READER_WAIT_SECONDS: Final = 1.0
 BUSY_RETRY_SECONDS: Final = 2
 
-_UNPACK_STEP: Final = 1024 * 1024  # a small gzip body may unfold a thousandfold
+LARGE_BYTES: Final = MIB
+LARGE_ONES: Final = 4
+"""So many bodies that are larger, unpacked, may be read at once: nobody is known to have signed
+them yet, and each may take seconds."""
+
+LARGE_WAIT_SECONDS: Final = 10.0
+
+_STEP: Final = 64 * 1024
+_PACKED_STEP: Final = 16 * 1024  # zlib copies what it has not consumed of a piece, again and again
+_UNPACK_STEP: Final = MIB  # a small gzip body may unfold a thousandfold
 _GZIP_FORMAT: Final = 31  # zlib's wbits for "gzip header, largest window"
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A JSON object, and the bytes it was sent as, which may be packed."""
-
-    sent: bytes
-    fields: dict[str, object]
+Listener = Callable[[bytes], object]
+"""Is given a body's bytes as they come, still packed if they were packed."""
 
 
 class BodyReader:
@@ -49,49 +61,80 @@ class BodyReader:
         readers: int = READERS,
         waiting: int = WAITING,
         grace: float = GRACE_SECONDS,
+        large_ones: int = LARGE_ONES,
+        large_wait: float = LARGE_WAIT_SECONDS,
     ) -> None:
         self._max_bytes = max_bytes
         self._grace = grace
+        self._large_ones = BoundedSemaphore(large_ones)
+        self._large_wait = large_wait
         self._readers = BoundedSemaphore(readers)
         self._waiting = BoundedSemaphore(waiting)
 
-    def json_object(self, request: Request) -> Body:
-        """Read a JSON object; raises ServiceError (413, 415, 400, 408, 503)."""
-        sent, plain = self._read(request, packed=_is_packed(request))
-        try:
-            value = parse(plain)
-        except InvalidJsonError as error:
-            raise ServiceError("invalid_json", str(error)) from None
+    def limited_to(self, max_bytes: int) -> "BodyReader":
+        """A reader of smaller bodies that shares the turns of this one."""
+        smaller = copy(self)
+        smaller._max_bytes = max_bytes  # noqa: SLF001 - of its own class
+        return smaller
+
+    def json_object(self, request: Request, sent: Listener | None = None) -> dict[str, object]:
+        """Read a small JSON object; raises ServiceError (413, 415, 400, 408, 503)."""
+        with self.text(request, sent) as pieces, json_refused():
+            value = parse(b"".join(pieces))
         if not isinstance(value, dict):
             raise ServiceError("invalid_json", "The body must be a JSON object.")
-        return Body(sent, value)
+        return value
+
+    @contextmanager
+    def text(self, request: Request, sent: Listener | None = None) -> Iterator[Iterator[bytes]]:
+        """Receive a body to its end, then give its unpacked bytes piece by piece.
+
+        Raises ServiceError (413, 415, 408, 503, and 400 for what is no gzip).
+        """
+        packed = _is_packed(request)
+        with self._turn(request), SpooledTemporaryFile(LARGE_BYTES, prefix="body-") as spool:
+            for piece in self._received(request, sent):
+                spool.write(piece)
+            with self._turn_of_large() if self._is_large(spool, packed=packed) else nullcontext():
+                yield self._pieces(spool, packed=packed)
 
     def as_sent(self, request: Request) -> bytes:
         """Read a body whatever it holds; raises ServiceError (413, 400, 408, 503)."""
-        return self._read(request, packed=False)[0]
+        with self._turn(request):
+            return b"".join(self._received(request, None))
 
-    def _read(self, request: Request, *, packed: bool) -> tuple[bytes, bytes]:
-        """The body as it was sent, and unpacked."""
-        self._check_size(request.content_length or 0)
-        with self._turn(), Pace(client_socket(request), grace=self._grace) as pace:
-            pieces = self._limited(_received(request, pace))
-            body = self._unpacked(pieces) if packed else (b"".join(pieces),) * 2
+    def _received(self, request: Request, sent: Listener | None) -> Iterator[bytes]:
+        with Pace(client_socket(request), grace=self._grace) as pace:
+            for piece in self._limited(_received(request, pace)):
+                if sent is not None:
+                    sent(piece)
+                yield piece
         request.environ[BODY_READ] = True  # the connection can take another request
-        return body
 
-    def _unpacked(self, pieces: Iterable[bytes]) -> tuple[bytes, bytes]:
-        sent: list[bytes] = []
-        plain = b"".join(self._limited(unpacked(_noted(pieces, sent))))
-        return b"".join(sent), plain
+    def _pieces(self, spool: IO[bytes], *, packed: bool) -> Iterator[bytes]:
+        spool.seek(0)
+        step = _PACKED_STEP if packed else _STEP
+        pieces = iter(lambda: spool.read(step), b"")
+        return self._limited(unpacked(pieces)) if packed else pieces
+
+    def _is_large(self, spool: IO[bytes], *, packed: bool) -> bool:
+        sizes = accumulate(map(len, self._pieces(spool, packed=packed)))
+        return any(size > LARGE_BYTES for size in sizes)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn_of_large(self) -> Iterator[None]:
+        if not self._large_ones.acquire(timeout=self._large_wait):
+            raise _busy("Several large bodies are being read; send the request again.")
+        try:
+            yield
+        finally:
+            self._large_ones.release()
+
+    @contextmanager
+    def _turn(self, request: Request) -> Iterator[None]:
+        self._check_size(request.content_length or 0)
         if not (self._readers.acquire(blocking=False) or self._waited()):
-            raise ServiceError(
-                "busy",
-                "Too many bodies are being received; send the request again.",
-                retry_after=BUSY_RETRY_SECONDS,
-            )
+            raise _busy("Too many bodies are being received; send the request again.")
         try:
             yield
         finally:
@@ -117,8 +160,19 @@ class BodyReader:
         if size > self._max_bytes:
             raise ServiceError(
                 "request_too_large",
-                f"A body may hold {self._max_bytes:,} bytes, counted unpacked; send fewer lots.",
+                f"A body may hold {self._max_bytes:,} bytes, counted unpacked; send less at once.",
             )
+
+
+@contextmanager
+def json_refused() -> Iterator[None]:
+    """Tell the client what is wrong with its JSON."""
+    try:
+        yield
+    except TooManyValuesError as error:
+        raise ServiceError("request_too_large", str(error)) from None
+    except InvalidJsonError as error:
+        raise ServiceError("invalid_json", str(error)) from None
 
 
 def unpacked(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -157,10 +211,8 @@ def _received(request: Request, pace: Pace) -> Iterator[bytes]:
         raise _incomplete(pace)
 
 
-def _noted(pieces: Iterable[bytes], notes: list[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        notes.append(piece)
-        yield piece
+def _busy(message: str) -> ServiceError:
+    return ServiceError("busy", message, retry_after=BUSY_RETRY_SECONDS)
 
 
 def _read(request: Request, pace: Pace) -> bytes:

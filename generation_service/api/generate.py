@@ -9,15 +9,18 @@ from typing import Final
 from flask import Blueprint, Request, Response, request
 
 from generation_service.api import validation
-from generation_service.api.body import Body, BodyReader
+from generation_service.api.body import BodyReader, json_refused
 from generation_service.api.database import request_transaction
 from generation_service.api.documents import Document
 from generation_service.api.guards import Guards, Sender
+from generation_service.api.intake import LOTS, Order, receive
 from generation_service.api.limits import Kind, RateLimits
+from generation_service.api.lot_spool import LotSpool
 from generation_service.api.responses import json_response
 from generation_service.core.errors import ServiceError
 from generation_service.core.idempotency import Identity, InvalidKeyError, identity
 from generation_service.core.images import too_few
+from generation_service.core.signatures import canonical_json
 from generation_service.pipeline import repeat
 from generation_service.pipeline.accept import accept
 from generation_service.pipeline.describe_once import describe_once
@@ -27,6 +30,10 @@ from generation_service.pipeline.resources import Resources
 BUSY_RETRY_SECONDS: Final = 10
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
+SIGNATURE: Final = "signature"
+URLS: Final = "urls"
+ANYONE: Final = ":anyone"
+"""Who asks without a signature; no client has such a name."""
 
 _LOOKS: Final = 3
 
@@ -41,28 +48,38 @@ def blueprint(
 
     @routes.post("/generate-descriptions")
     def generate() -> Response:
-        body = bodies.json_object(request)
-        sender = guards.body_client(request, body, "lots")
-        return _respond(orders.answer(_identity(request, body, sender), body))
+        signature = guards.body_signature(request)
+        with LotSpool() as spool:
+            with bodies.text(request, signature.sent) as text, json_refused():
+                order = receive(text, spool, signature.signed)
+            signature.presented = order.members.get(SIGNATURE)
+            sender = guards.body_client(request, signature, LOTS)
+            return _respond(orders.answer(_identity(request, order, sender), order))
 
     @routes.post("/test-image-validation")
     def test_image_validation() -> Response:
-        body = bodies.json_object(request)
+        signature = guards.body_signature(request)
+        members = bodies.json_object(request, signature.sent)
+        client = ANYONE
         if settings.allow_unsigned_image_validation:
             guards.anyone(request)
         else:
-            limits.poll(guards.body_client(request, body, "urls").client)
-        urls = validation.validation_urls(body.fields)
+            signature.signed(canonical_json(members.get(URLS)))
+            signature.presented = members.get(SIGNATURE)
+            client = guards.body_client(request, signature, URLS).client
+            limits.poll(client)
+        urls = validation.validation_urls(members)
         with _one_of(slots):
-            return json_response(_check_images(resources, urls))
+            return json_response(_check_images(resources, urls, client))
 
     return routes
 
 
-def _identity(request: Request, body: Body, sender: Sender) -> Identity:
+def _identity(request: Request, order: Order, sender: Sender) -> Identity:
     try:
         return identity(
-            body.fields,
+            order.members,
+            order.lots_hash,
             client=sender.client,
             header=request.headers.get(KEY_HEADER),
             signature=sender.signature,
@@ -84,11 +101,11 @@ class _Orders:
         self._limits = limits
         self._slots = slots
 
-    def answer(self, wanted: Identity, body: Body) -> Answer:
+    def answer(self, wanted: Identity, order: Order) -> Answer:
         """Look for an earlier answer, else work; look again if another request was quicker."""
-        kind = _kind(body)
+        kind = _kind(order)
         for _ in range(_LOOKS):
-            answer = self._earlier(wanted, kind) or self._new(wanted, kind, body)
+            answer = self._earlier(wanted, kind) or self._new(wanted, kind, order)
             if answer is not None:
                 return answer
         raise repeat.in_progress()
@@ -108,24 +125,23 @@ class _Orders:
             raise found
         return found
 
-    def _new(self, wanted: Identity, kind: Kind, body: Body) -> Answer | None:
+    def _new(self, wanted: Identity, kind: Kind, order: Order) -> Answer | None:
         settings = self._resources.settings
-        order = validation.generation_request(
-            body.fields,
+        work = validation.generation_request(
+            order,
             max_descriptions=settings.max_job_descriptions,
             allowed_private=settings.allowed_private_hosts,
         )
         admit = partial(self._limits.hit, client=wanted.client, kind=kind)
         if kind is Kind.BATCH:
-            return accept(self._resources, wanted, order, admit)
+            return accept(self._resources, wanted, work, admit)
         with _one_of(self._slots):
-            return describe_once(self._resources, wanted, order, admit)
+            return describe_once(self._resources, wanted, work, admit)
 
 
-def _kind(body: Body) -> Kind:
+def _kind(order: Order) -> Kind:
     """One lot is described at once, more are a job; what is no list is a 400 later."""
-    lots = body.fields.get("lots")
-    return Kind.BATCH if isinstance(lots, list) and len(lots) > 1 else Kind.SYNC
+    return Kind.BATCH if order.lots.count > 1 else Kind.SYNC
 
 
 @contextmanager
@@ -143,8 +159,8 @@ def _one_of(slots: BoundedSemaphore) -> Iterator[None]:
         slots.release()
 
 
-def _check_images(resources: Resources, urls: list[str]) -> Document:
-    checks = dict(resources.prober.check(urls, patient=False))
+def _check_images(resources: Resources, urls: list[str], client: str) -> Document:
+    checks = dict(resources.prober.check(urls, patient=False, asker_of=lambda _url: client))
     missing = [url for url in urls if not checks[url].reachable]
     return {
         "valid_urls": [url for url in urls if checks[url].reachable],

@@ -10,14 +10,13 @@ from uuid import UUID
 from flask import Request
 from structlog.contextvars import bind_contextvars
 
-from generation_service.api.body import Body
 from generation_service.api.senders import sender_of
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import SIGNATURE_SECONDS
 from generation_service.core.settings import Network
 from generation_service.core.signatures import (
     Keys,
-    canonical_json,
+    Signatures,
     client_of,
     is_stamped,
     read_stamped,
@@ -43,6 +42,34 @@ class Sender:
     signature: str | None = None
 
 
+class BodySignature:
+    """What a request with a body is signed over, as its pieces come in.
+
+    With a header of scheme 2 those are the bytes as `sent`; else what is `signed` of its content.
+    """
+
+    def __init__(self, keys: Keys, request: Request) -> None:
+        self.header = _stamped_header(request)
+        self.stamped = read_stamped(self.header) if self.header else None
+        self.presented: object = None
+        """The body's own field `signature`, of scheme 1."""
+        self._signatures = Signatures(keys)
+        if self.stamped:
+            target = request_target(request)
+            self._signatures.update(request_message(self.stamped.time, request.method, target, b""))
+
+    def sent(self, piece: bytes) -> None:
+        if self.stamped:
+            self._signatures.update(piece)
+
+    def signed(self, piece: bytes) -> None:
+        if not self.header:
+            self._signatures.update(piece)
+
+    def client(self, presented: object) -> str | None:
+        return self._signatures.client(presented)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
     """Tells who sent a request, by either scheme, or raises ServiceError.
@@ -61,22 +88,22 @@ class Guards:
     now: Callable[[], float]
     """The database's clock, in Unix seconds."""
 
-    def body_client(self, request: Request, body: Body, signed_field: str) -> Sender:
+    def body_signature(self, request: Request) -> "BodySignature":
+        """What the signature of a body will be judged by; to be fed as the body is read."""
+        return BodySignature(self._keys_to_try(request), request)
+
+    def body_client(self, request: Request, signature: "BodySignature", field: str) -> Sender:
         """Who signed the whole request, or at least the field of its body; else 403."""
         code = "invalid_body_signature"
-        if header := _stamped_header(request):
-            return self._scheme_2(request, header, body.sent, code)
+        if signature.header:
+            return self._stamped_sender(request, signature, code)
         self._insist_on_scheme_2(request, code)
-        client = client_of(
-            self._keys_to_try(request),
-            canonical_json(body.fields.get(signed_field)),
-            body.fields.get("signature"),
-        )
+        client = signature.client(signature.presented)
         if client is None:
-            self._refuse(
+            self.refuse(
                 request,
                 code,
-                f'Set "signature" to the hex HMAC-SHA256 of "{signed_field}" written as JSON '
+                f'Set "signature" to the hex HMAC-SHA256 of "{field}" written as JSON '
                 "without spaces, with sorted keys and ASCII escapes.",
             )
         return _known(Sender(client))
@@ -84,38 +111,54 @@ class Guards:
     def job_client(self, request: Request, job_id: str) -> tuple[str, UUID]:
         """Who asks about a job, and its id; counted as polling.
 
-        Scheme 1 covers the job id as it stands in the path. The signature (401) comes before the id
-        (404), so strangers can't tell which jobs exist.
+        The signature (401) comes before the id (404), so strangers can't tell which jobs exist.
         """
-        client = self._header_client(request, job_id.encode(), "the job id")
-        if not _UUID.fullmatch(job_id):
+        client, found = self.job_looker(request, job_id)
+        self.poll(client)
+        if found is None:
             raise _no_such_job()
+        return client, found
+
+    def job_looker(self, request: Request, job_id: str) -> tuple[str, UUID | None]:
+        """Who asks about a job, and its id, None for what is none; yet to be counted as polling.
+
+        Scheme 1 covers the job id as it stands in the path.
+        """
+        sender = self._header_sender(request, job_id.encode(), "the job id")
+        if not _UUID.fullmatch(job_id):
+            return sender.client, None
         found = UUID(job_id)
         bind_contextvars(job=str(found))
-        return client, found
+        return sender.client, found
 
     def target_client(self, request: Request) -> str:
         """Who asks for a path and query, which scheme 1 covers as sent; counted as polling."""
-        return self._header_client(request, request_target(request), "the path and query, as sent")
+        sender = self._header_sender(
+            request, request_target(request), "the path and query, as sent"
+        )
+        self.poll(sender.client)
+        return sender.client
 
     def anyone(self, request: Request) -> None:
         """Let an unsigned request in, as polling of its address."""
         self.poll(f"address:{sender_of(request, self.trusted_proxies)}")
 
-    def _header_client(self, request: Request, message: bytes, signed: str) -> str:
-        sender = self._header_sender(request, message, signed)
-        self.poll(sender.client)
-        return sender.client
+    def refuse(self, request: Request, code: str, message: str) -> NoReturn:
+        """Answer that nobody is known to have signed this, once it is counted."""
+        self.count_bad(sender_of(request, self.trusted_proxies))
+        raise ServiceError(code, message)
 
     def _header_sender(self, request: Request, message: bytes, signed: str) -> Sender:
         code = "invalid_signature"
-        if header := _stamped_header(request):
-            return self._scheme_2(request, header, self._idle_body(request), code)
+        if _stamped_header(request):
+            signature = self.body_signature(request)
+            signature.sent(self._idle_body(request))
+            return self._stamped_sender(request, signature, code)
         self._insist_on_scheme_2(request, code)
         presented = request.headers.get(SIGNATURE_HEADER)
         client = client_of(self._keys_to_try(request), message, presented)
         if client is None:
-            self._refuse(
+            self.refuse(
                 request,
                 code,
                 f'Set the {SIGNATURE_HEADER} header to "sha256=" and the hex HMAC-SHA256 of '
@@ -123,16 +166,15 @@ class Guards:
             )
         return _known(Sender(client))
 
-    def _scheme_2(self, request: Request, header: str, body: bytes, code: str) -> Sender:
-        stamped = read_stamped(header)
+    def _stamped_sender(self, request: Request, signature: "BodySignature", code: str) -> Sender:
+        stamped = signature.stamped
         if stamped is None:
-            self._refuse(request, code, _SCHEME_2)
-        message = request_message(stamped.time, request.method, request_target(request), body)
-        client = client_of(self._keys_to_try(request), message, stamped.digest)
+            self.refuse(request, code, _SCHEME_2)
+        client = signature.client(stamped.digest)
         if client is None:
-            self._refuse(request, code, _SCHEME_2)
+            self.refuse(request, code, _SCHEME_2)
         if abs(self.now() - stamped.time) > SIGNATURE_SECONDS:
-            self._refuse(
+            self.refuse(
                 request,
                 code,
                 f"The signature's time is more than {SIGNATURE_SECONDS} s from the service's.",
@@ -145,7 +187,7 @@ class Guards:
             return b""
         body = self.read_body(request)
         if b"." in body:  # else the end of a captured query could be passed off as a body
-            self._refuse(request, "invalid_signature", "Send no body: none is read here.")
+            self.refuse(request, "invalid_signature", "Send no body: none is read here.")
         return body
 
     def _keys_to_try(self, request: Request) -> Keys:
@@ -154,11 +196,7 @@ class Guards:
 
     def _insist_on_scheme_2(self, request: Request, code: str) -> None:
         if not self.accept_v1:
-            self._refuse(request, code, _SCHEME_2)
-
-    def _refuse(self, request: Request, code: str, message: str) -> NoReturn:
-        self.count_bad(sender_of(request, self.trusted_proxies))
-        raise ServiceError(code, message)
+            self.refuse(request, code, _SCHEME_2)
 
 
 def own_job(job: Job | None) -> Job:

@@ -46,9 +46,9 @@ def _image_urls(images: object) -> tuple[str, ...]:
     """The URLs of a plainly right `images` list; empty when in doubt."""
     if not isinstance(images, list) or len(images) > MAX_IMAGES_PER_LOT:
         return ()
-    found = [image.get("url") if isinstance(image, dict) else None for image in images]
-    urls = tuple(url for url in found if isinstance(url, str) and is_url(url))
-    return urls if len(urls) == len(images) else ()
+    urls = [image.get("url") if isinstance(image, dict) else None for image in images]
+    good = [url for url in urls if isinstance(url, str) and is_url(url)]
+    return tuple(good) if len(good) == len(urls) else ()
 
 
 def _is_additional_info(value: object) -> bool:

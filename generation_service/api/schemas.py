@@ -1,19 +1,21 @@
-"""The shape of request bodies (docs/api.md §3 and §4), field by field, with the messages."""
+"""The shape of request bodies (docs/api.md §3 and §4), field by field, with the messages.
+
+Lots are checked one by one (api/intake.py), so that no body is held as a whole.
+"""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 from marshmallow.validate import Length
 
-from generation_service.api.lot_rules import is_lot_id, is_url, plain_lot
+from generation_service.api.lot_rules import is_lot_id, is_url
 from generation_service.core.limits import (
     MAX_ADDITIONAL_INFO_CHARS,
     MAX_IMAGES_PER_LOT,
     MAX_LANGUAGES,
     MAX_LOT_ID_CHARS,
-    MAX_LOTS,
     MAX_METADATA_KEY_CHARS,
     MAX_METADATA_PAIRS,
     MAX_METADATA_VALUE_CHARS,
@@ -22,6 +24,7 @@ from generation_service.core.limits import (
 )
 from generation_service.core.lots import Lot
 
+_WHOLE: Final = "_schema"  # marshmallow's key for errors of an object as a whole
 _VERSION: Final = re.compile(r"1\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
@@ -82,42 +85,6 @@ class LotSchema(_Body):
         )
 
 
-class LotsField(fields.Field[tuple[Lot, ...]]):
-    """The lots of a request, with distinct ids."""
-
-    def _deserialize(self, value: object, *_args: object, **_options: object) -> tuple[Lot, ...]:
-        if not isinstance(value, list):
-            raise ValidationError("Not a valid list.")
-        Length(1, MAX_LOTS)(value)
-        lots, errors = _judged(value)
-        errors |= _repeated(lots)
-        if errors:
-            raise ValidationError(errors)
-        return tuple(lots.values())
-
-
-def _judged(raw_lots: list[object]) -> tuple[dict[int, Lot], dict[int, Any]]:
-    """Sort lots into good ones and errors, by position."""
-    schema = LotSchema()
-    lots: dict[int, Lot] = {}
-    errors: dict[int, Any] = {}
-    for position, raw in enumerate(raw_lots):
-        try:
-            lots[position] = plain_lot(raw) or schema.load(raw)  # type: ignore[arg-type]
-        except ValidationError as error:
-            errors[position] = error.messages
-    return lots, errors
-
-
-def _repeated(lots: Mapping[int, Lot]) -> dict[int, Any]:
-    first: dict[str, int] = {}
-    return {
-        position: {"lot_id": [f"Repeats the lot_id of lots[{before}]; make them distinct."]}
-        for position, lot in lots.items()
-        if (before := first.setdefault(lot.lot_id, position)) != position
-    }
-
-
 class MetadataField(fields.Field[dict[str, str]]):
     def _deserialize(self, value: object, *_args: object, **_options: object) -> dict[str, str]:
         if not isinstance(value, dict) or len(value) > MAX_METADATA_PAIRS:
@@ -144,7 +111,6 @@ class GenerationSchema(_Body):
         ),
     )
     languages = JsonList(fields.String(), required=True, validate=Length(1, MAX_LANGUAGES))
-    lots = LotsField(required=True)
     metadata = MetadataField(load_default=None, allow_none=True)
 
 
@@ -156,3 +122,23 @@ class ValidationSchema(_Body):
         required=True,
         validate=Length(1, MAX_VALIDATION_URLS),
     )
+
+
+def flatten(messages: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Turn marshmallow's nested messages into pairs such as ("lots[3].images[0].url", "…")."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            yield from flatten(inner, _joined(path, key))
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from flatten(inner, path)
+    else:
+        yield path, str(messages)
+
+
+def _joined(path: str, key: str | int) -> str:
+    if key == _WHOLE:
+        return path
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key

@@ -1,11 +1,12 @@
 """From a JSON object to what the pipeline is asked for, or a 400 that says what to mend."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from marshmallow import Schema, ValidationError
 
-from generation_service.api.schemas import GenerationSchema, ValidationSchema
+from generation_service.api.intake import Order
+from generation_service.api.schemas import GenerationSchema, ValidationSchema, flatten
 from generation_service.clients.addresses import literal_refusal
 from generation_service.core.errors import ServiceError
 from generation_service.core.languages import UnknownLanguageError, parse_languages, translations
@@ -14,41 +15,48 @@ from generation_service.core.limits import (
     MAX_SYNC_TRANSLATIONS,
     MAX_WEBHOOK_URLS,
 )
-from generation_service.core.lots import GenerationRequest, Lot
+from generation_service.core.lots import GenerationRequest
 
 Details = Sequence[tuple[str, str]]
 
-_WHOLE: Final = "_schema"  # marshmallow's key for errors of an object as a whole
 
-
-def invalid(details: Details, code: str = "invalid_request") -> ServiceError:
-    """A 400 whose message is the first of its details."""
+def invalid(details: Details, code: str = "invalid_request", *, more: int = 0) -> ServiceError:
+    """A 400 whose message is the first of its details; `more` others are only counted."""
     path, message = details[0]
-    return ServiceError(code, f"{path}: {message}", details=details)
+    return ServiceError(code, f"{path}: {message}", details=details, more=more)
 
 
 def generation_request(
-    body: Mapping[str, object],
-    *,
-    max_descriptions: int,
-    allowed_private: frozenset[tuple[str, int]],
+    order: Order, *, max_descriptions: int, allowed_private: frozenset[tuple[str, int]]
 ) -> GenerationRequest:
-    """Check a body for POST /generate-descriptions; raises ServiceError with all details."""
-    fields = _load(GenerationSchema(), body)
+    """Check an order; raises ServiceError with the first details."""
+    fields = _members(order)
     request = GenerationRequest(
         version=fields["version"],
         languages=_languages(fields["languages"]),
-        lots=fields["lots"],
+        lots=order.lots.spool,
         metadata=fields["metadata"],
     )
     faults = [
-        *_webhook_faults(request.lots, allowed_private),
+        *_webhook_faults(order.lots.webhooks, allowed_private),
         *(_sync_faults(request) if len(request.lots) == 1 else ()),
         *_size_faults(request, max_descriptions),
     ]
     if faults:
         raise invalid(faults)
     return request
+
+
+def _members(order: Order) -> dict[str, Any]:
+    """The members but for the lots; raises ServiceError for the lots' faults, too."""
+    in_lots, more = order.lots.faults()
+    try:
+        members: dict[str, Any] = GenerationSchema().load(order.members)
+    except ValidationError as error:
+        raise invalid([*flatten(error.messages), *in_lots], more=more) from None
+    if in_lots:
+        raise invalid(in_lots, more=more)
+    return members
 
 
 def validation_urls(body: Mapping[str, object]) -> list[str]:
@@ -63,26 +71,6 @@ def _load(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     except ValidationError as error:
         raise invalid(list(flatten(error.messages))) from None
     return loaded
-
-
-def flatten(messages: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Turn marshmallow's nested messages into pairs such as ("lots[3].images[0].url", "…")."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            yield from flatten(inner, _joined(path, key))
-    elif isinstance(messages, list):
-        for inner in messages:
-            yield from flatten(inner, path)
-    else:
-        yield path, str(messages)
-
-
-def _joined(path: str, key: str | int) -> str:
-    if key == _WHOLE:
-        return path
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
 
 
 def _languages(tags: Sequence[str]) -> tuple[str, ...]:
@@ -101,23 +89,19 @@ def _unknown(tags: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _webhook_faults(
-    lots: Sequence[Lot], allowed_private: frozenset[tuple[str, int]]
+    webhooks: Mapping[str, int], allowed_private: frozenset[tuple[str, int]]
 ) -> Iterator[tuple[str, str]]:
-    first_use: dict[str, int] = {}
-    for position, lot in enumerate(lots):
-        if lot.webhook_url is not None:
-            first_use.setdefault(lot.webhook_url, position)
-    if len(first_use) > MAX_WEBHOOK_URLS:
-        yield "lots", f"Name {len(first_use)} distinct webhooks; at most {MAX_WEBHOOK_URLS}."
+    if len(webhooks) > MAX_WEBHOOK_URLS:
+        yield "lots", f"At most {MAX_WEBHOOK_URLS} distinct webhooks may be named."
         return
-    for url, position in first_use.items():
+    for url, position in webhooks.items():
         if refusal := literal_refusal(url, allowed_private):
             yield f"lots[{position}].webhook", refusal
 
 
 def _sync_faults(request: GenerationRequest) -> Iterator[tuple[str, str]]:
     """What one lot, answered in the same request, may not ask for."""
-    images = len(request.lots[0].image_urls)
+    images = len(request.lots.first.image_urls)
     if images > MAX_SYNC_IMAGES:
         message = f"A single lot may have {MAX_SYNC_IMAGES} images; this one has {images}."
         yield "lots[0].images", message

@@ -31,7 +31,7 @@ def document(request: GenerationRequest, described: Described) -> dict[str, obje
         for language in request.languages
     ]
     lot: dict[str, object] = {
-        "lot_id": request.lots[0].lot_id,
+        "lot_id": request.lots.first.lot_id,
         "descriptions": [
             {"language": result.language, "damages": result.damages}
             for result in results

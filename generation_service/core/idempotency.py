@@ -6,7 +6,7 @@ spelling count, while the signature (another with another key) and ignored field
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -17,7 +17,6 @@ from generation_service.core.signatures import canonical_json
 
 _ANSWERED_FIELDS: Final = ("version", "languages", "metadata")
 _HEADER: Final = re.compile(rf"[ -~]{{1,{MAX_IDEMPOTENCY_KEY_CHARS}}}")
-_SLICE_LOTS: Final = 1_000
 
 
 class InvalidKeyError(ValueError):
@@ -47,30 +46,28 @@ class Identity:
 
 
 def identity(
-    body: Mapping[str, object], *, client: str, header: str | None, signature: str | None
+    members: Mapping[str, object],
+    lots_hash: bytes,
+    *,
+    client: str,
+    header: str | None,
+    signature: str | None,
 ) -> Identity:
-    """Identify a request by its Idempotency-Key, else by its content; raises InvalidKeyError."""
-    content = body_hash(body)
+    """Identify a request by its Idempotency-Key, else by its content; raises InvalidKeyError.
+
+    `lots_hash` is the SHA-256 of its lots in canonical JSON.
+    """
+    content = body_hash(members, lots_hash)
     # The prefixes keep a header that looks like a hash apart from the hash.
     key = f"body:{content}" if header is None else f"header:{_checked(header)}"
     return Identity(client=client, key=key, body_hash=content, signature=signature)
 
 
-def body_hash(body: Mapping[str, object]) -> str:
+def body_hash(members: Mapping[str, object], lots_hash: bytes) -> str:
     """Hex SHA-256 of what the answer depends on, in canonical JSON."""
-    digest = sha256(canonical_json([body.get(name) for name in _ANSWERED_FIELDS]))
-    for piece in _slices(body.get("lots")):
-        digest.update(canonical_json(piece))
+    digest = sha256(canonical_json([members.get(name) for name in _ANSWERED_FIELDS]))
+    digest.update(lots_hash)
     return digest.hexdigest()
-
-
-def _slices(lots: object) -> Iterator[object]:
-    """Lots a thousand at a time: the canonical form of a large job is never held as a whole."""
-    if not isinstance(lots, list):
-        yield lots
-        return
-    for start in range(0, len(lots), _SLICE_LOTS):
-        yield lots[start : start + _SLICE_LOTS]
 
 
 def _checked(header: str) -> str:

@@ -1,7 +1,8 @@
 """What a client asks for, once it has been checked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +15,26 @@ class Lot:
     webhook_url: str | None = None
 
 
+class Lots(Protocol):
+    """The lots of a request, in order; they can be read again, and need not be in memory."""
+
+    @property
+    def images(self) -> int:
+        """How many photos they name together."""
+
+    @property
+    def first(self) -> Lot: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Lot]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """`languages` are distinct, spelled and ordered as the client sent them."""
 
     version: str
     languages: tuple[str, ...]
-    lots: tuple[Lot, ...]
+    lots: Lots
     metadata: Mapping[str, str] | None = None

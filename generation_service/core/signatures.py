@@ -18,6 +18,7 @@ Keys = Mapping[str, tuple[str, ...]]
 
 _PREFIX: Final = b"sha256="
 _STAMPED_PREFIX: Final = "t="
+_canonical: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _STAMPED: Final = re.compile(r"t=([1-9][0-9]{0,11}),v2=([0-9a-fA-F]{64})")
 
 
@@ -27,7 +28,7 @@ def canonical_json(value: object) -> bytes:
     Keys are sorted by Unicode code point at every depth. JavaScript's default sort compares
     UTF-16 units instead, which differs once a key holds a character past U+FFFF.
     """
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return _canonical(value).encode("ascii")
 
 
 def sign(key: str, message: bytes) -> str:
@@ -35,21 +36,42 @@ def sign(key: str, message: bytes) -> str:
     return hmac.digest(key.encode(), message, "sha256").hex()
 
 
-def client_of(keys: Keys, message: bytes, presented: object) -> str | None:
-    """The client one of whose keys made `presented` (hex, or `sha256=` and hex), or None.
+class Signatures:
+    """Those of one message, given piece by piece, with every key it may have been signed with."""
 
-    Every key is tried in constant time, whether or not one has matched already, so that the time
-    taken tells nothing. Bytes are compared because `compare_digest` refuses non-ASCII text.
-    """
-    if not isinstance(presented, str):
-        return None
-    digest = presented.encode(errors="replace").removeprefix(_PREFIX).lower()
-    found = None
-    for client, secrets in keys.items():
-        for key in secrets:
-            if hmac.compare_digest(digest, sign(key, message).encode()):
+    def __init__(self, keys: Keys) -> None:
+        self._digests = [
+            (client, hmac.new(key.encode(), digestmod="sha256"))
+            for client, secrets in keys.items()
+            for key in secrets
+        ]
+
+    def update(self, piece: bytes) -> None:
+        for _, digest in self._digests:
+            digest.update(piece)
+
+    def client(self, presented: object) -> str | None:
+        """The client one of whose keys made `presented` (hex, or `sha256=` and hex), or None.
+
+        Every key is compared in constant time, whether or not one has matched already, so that the
+        time taken tells nothing. Bytes are compared because `compare_digest` refuses non-ASCII
+        text.
+        """
+        if not isinstance(presented, str):
+            return None
+        wanted = presented.encode(errors="replace").removeprefix(_PREFIX).lower()
+        found = None
+        for client, digest in self._digests:
+            if hmac.compare_digest(wanted, digest.hexdigest().encode()):
                 found = client
-    return found
+        return found
+
+
+def client_of(keys: Keys, message: bytes, presented: object) -> str | None:
+    """The client one of whose keys made `presented` for the message, or None."""
+    signatures = Signatures(keys)
+    signatures.update(message)
+    return signatures.client(presented)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """Accepting a job: one transaction, and the client's 201 only after its commit."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection
 
+from generation_service.core.estimates import expected_duration
 from generation_service.core.idempotency import Identity, State
 from generation_service.core.languages import translations
-from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.lots import GenerationRequest
 from generation_service.core.times import timestamp
 from generation_service.db import idempotency, jobs, lots
@@ -18,7 +18,6 @@ from generation_service.pipeline.repeat import Admit, Answer
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
-_LOTS_AN_HOUR = 2_500
 _CREATED = 201
 
 _log = structlog.get_logger()
@@ -60,7 +59,7 @@ def _store(connection: Connection, client: str, request: GenerationRequest) -> O
         translations=list(translations(request.languages)),
         metadata=request.metadata,
         lots_total=len(request.lots),
-        images_total=sum(len(lot.image_urls) for lot in request.lots),
+        images_total=request.lots.images,
     )
     lots.copy_all(connection, job_id, request.lots)
     answer = _document(job_id, created_at, request)
@@ -74,10 +73,5 @@ def _document(job_id: UUID, created_at: datetime, request: GenerationRequest) ->
         "created_at": timestamp(created_at),
         "total_lots": len(request.lots),
         "languages": list(request.languages),
-        "estimated_completion": timestamp(created_at + _estimate(len(request.lots))),
+        "estimated_completion": timestamp(created_at + expected_duration(len(request.lots))),
     }
-
-
-def _estimate(lot_count: int) -> timedelta:
-    """A guess from the size of the job; OpenAI promises no more than its 24 hours."""
-    return timedelta(hours=min(BATCH_WINDOW_HOURS, 1 + lot_count / _LOTS_AN_HOUR))

@@ -14,4 +14,4 @@ bodies = BodyReader(100_000, grace=0.2)
 
 @app.post("/")
 def read() -> Response:
-    return json_response({"keys": sorted(bodies.json_object(request).fields)})
+    return json_response({"keys": sorted(bodies.json_object(request))})

@@ -8,8 +8,9 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from generation_service.api.body import Body, BodyReader
+from generation_service.api.body import LARGE_BYTES, BodyReader
 from generation_service.core.errors import ServiceError
+from generation_service.core.limits import MAX_JSON_MARKS
 
 
 def request(data, encoding=None):
@@ -36,26 +37,26 @@ def refusal(sent, *, max_bytes=1000, readers=1):
 
 def test_a_json_object_is_read():
     for sent in (request, chunked):
-        body = BodyReader(1000).json_object(sent(b'{"a": [1, "\xd0\xb6"]}'))
-        assert body == Body(b'{"a": [1, "\xd0\xb6"]}', {"a": [1, "ж"]})
+        assert BodyReader(1000).json_object(sent(b'{"a": [1, "\xd0\xb6"]}')) == {"a": [1, "ж"]}
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
 def test_a_packed_body_is_read(encoding):
     packed = gzip.compress(b'{"a": 1}')
-    body = BodyReader(1000).json_object(request(packed, encoding))
-    assert body == Body(packed, {"a": 1})
+    told: list[bytes] = []
+    assert BodyReader(1000).json_object(request(packed, encoding), told.append) == {"a": 1}
+    assert b"".join(told) == packed
 
 
 def test_a_gzip_body_may_have_several_members():
     sent = request(gzip.compress(b'{"a": ') + gzip.compress(b"1}"), "gzip")
-    assert BodyReader(1000).json_object(sent).fields == {"a": 1}
+    assert BodyReader(1000).json_object(sent) == {"a": 1}
 
 
 @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 5 * 2**20])
 def test_a_body_that_unfolds_a_thousandfold_is_read_to_its_end(size):
     sent = request(gzip.compress(b" " * size + b"{}"), "gzip")
-    assert BodyReader(size + 2).json_object(sent).fields == {}
+    assert BodyReader(size + 2).json_object(sent) == {}
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"null", b'"x"', b"{", b"\xff", b'{"a":1,"a":1}'])
@@ -119,8 +120,55 @@ def test_a_refused_body_gives_its_reader_back():
     for _ in range(2):
         with pytest.raises(ServiceError, match="10 bytes"):
             reader.json_object(request(b" " * 11))
-    assert reader.json_object(request(b"{}")).fields == {}
+    assert reader.json_object(request(b"{}")) == {}
+
+
+def test_a_reader_of_smaller_bodies_has_its_own_limit_and_no_turns_of_its_own():
+    reader = BodyReader(10, readers=0, waiting=0)
+    smaller = reader.limited_to(5)
+    for each, size in ((reader, 10), (smaller, 5)):
+        with pytest.raises(ServiceError, match=f"{size} bytes"):
+            each.as_sent(request(b" " * 11))
+    with pytest.raises(ServiceError, match="Too many bodies"):
+        smaller.as_sent(request(b"{}"))
 
 
 def test_when_all_readers_are_taken_the_next_body_is_a_503():
     assert refusal(request(b"{}"), readers=0) == (503, "busy")
+
+
+def large(encoding=None):
+    body = b"{}" + b" " * LARGE_BYTES
+    return request(gzip.compress(body) if encoding else body, encoding)
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_a_large_body_waits_for_another_one_and_not_for_long(encoding):
+    reader = BodyReader(2 * LARGE_BYTES, large_ones=0, large_wait=0.01)
+    with pytest.raises(ServiceError, match="Several large bodies") as caught:
+        reader.json_object(large(encoding))
+    assert (caught.value.code, caught.value.retry_after) == ("busy", 2)
+    assert reader.json_object(request(gzip.compress(b"{}"), "gzip")) == {}
+
+
+def test_a_large_body_lets_the_next_one_in():
+    reader = BodyReader(2 * LARGE_BYTES, large_ones=1, large_wait=0.01)
+    for encoding in (None, "gzip"):
+        assert reader.json_object(large(encoding)) == {}
+
+
+def test_a_small_body_that_unfolds_into_millions_of_values_is_a_413():
+    bomb = gzip.compress(b'{"lots": [' + b"[]," * (MAX_JSON_MARKS // 2) + b"0]}")
+    assert len(bomb) < LARGE_BYTES
+    assert refusal(request(bomb, "gzip"), max_bytes=10 * MAX_JSON_MARKS) == (
+        413,
+        "request_too_large",
+    )
+
+
+def test_a_large_body_is_given_piece_by_piece():
+    sent = request(b"x" * 3_000_000)
+    with BodyReader(3_000_000).text(sent) as pieces:
+        sizes = [len(piece) for piece in pieces]
+    assert sum(sizes) == 3_000_000
+    assert max(sizes) < 100_000

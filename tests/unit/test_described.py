@@ -5,9 +5,10 @@ import json
 from generation_service.core.described import Described, document, from_unfinished, unfinished
 from generation_service.core.lots import GenerationRequest, Lot
 from generation_service.core.results import LanguageResult, LotError
+from tests.lots import spooled
 
 LOT = Lot(lot_id="a", image_urls=("http://x/1", "http://x/2"))
-ORDER = GenerationRequest(version="1.2.0", languages=("de", "EN", "ru"), lots=(LOT,))
+ORDER = GenerationRequest(version="1.2.0", languages=("de", "EN", "ru"), lots=spooled([LOT]))
 GERMAN = LanguageResult("de", "<p>Delle</p>")
 NO_RUSSIAN = LanguageResult("ru", None, LotError("openai_error", "No."))
 

@@ -4,7 +4,6 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from generation_service.api.body import Body
 from generation_service.api.guards import Guards, Sender, own_job
 from generation_service.core.errors import ServiceError
 from generation_service.core.signatures import canonical_json, sign
@@ -50,8 +49,19 @@ def request(target="/", signature=None, *, client=None, raw=None):
     return Request(environ)
 
 
-def signed(lots=LOTS, key=KEY, prefix=""):
-    return Body(b"", {"lots": lots, "signature": prefix + sign(key, canonical_json(lots))})
+def signature(lots=LOTS, key=KEY, prefix=""):
+    return prefix + sign(key, canonical_json(lots))
+
+
+def ordered(guards, presented, asked=None):
+    """Who sent LOTS with the signature in their body."""
+    asked = asked or request()
+    judged = guards.body_signature(asked)
+    judged.sent(b"whatever")
+    for piece in (b"[", canonical_json(LOTS[0]), b"]"):
+        judged.signed(piece)
+    judged.presented = presented
+    return guards.body_client(asked, judged, "lots")
 
 
 def refused(status, guard, *arguments):
@@ -62,32 +72,29 @@ def refused(status, guard, *arguments):
 
 @pytest.mark.parametrize("prefix", ["", "sha256="])
 def test_lots_are_signed_in_the_body_with_all_their_fields(guards, prefix):
-    body = signed(prefix=prefix)
-    assert guards.body_client(request(), body, "lots") == Sender("default", None)
+    assert ordered(guards, signature(prefix=prefix)) == Sender("default", None)
 
 
-@pytest.mark.parametrize("signature", [None, 7, "", "sha256=", "é", ["x"], sign(KEY, b"[]")])
-def test_a_missing_or_wrong_signature_in_the_body_is_a_403(guards, bad, signature):
-    wrong = Body(b"", {"lots": LOTS, "signature": signature})
-    assert refused(403, guards.body_client, request(), wrong, "lots")
-    assert refused(403, guards.body_client, request(), Body(b"", {"lots": LOTS}), "lots")
-    assert bad == ["203.0.113.7"] * 2
+@pytest.mark.parametrize("presented", [None, 7, "", "sha256=", "é", ["x"], sign(KEY, b"[]")])
+def test_a_missing_or_wrong_signature_in_the_body_is_a_403(guards, bad, presented):
+    assert refused(403, ordered, guards, presented)
+    assert bad == ["203.0.113.7"]
 
 
 @pytest.mark.parametrize("key", KEYS["acme"])
 def test_any_key_of_a_client_will_do(guards, key):
-    assert guards.body_client(request(), signed(key=key), "lots").client == "acme"
+    assert ordered(guards, signature(key=key)).client == "acme"
 
 
 def test_the_client_may_name_itself(guards):
-    acme = signed(key="b" * 32)
-    assert guards.body_client(request(client="acme"), acme, "lots").client == "acme"
-    assert guards.body_client(request(client=""), acme, "lots").client == "acme"
+    acme = signature(key="b" * 32)
+    assert ordered(guards, acme, request(client="acme")).client == "acme"
+    assert ordered(guards, acme, request(client="")).client == "acme"
 
 
 @pytest.mark.parametrize("client", ["default", "nobody", "Acme", "\xe9", " acme,acme"])
 def test_only_the_keys_of_the_client_that_is_named_are_tried(guards, client):
-    assert refused(403, guards.body_client, request(client=client), signed(key="a" * 32), "lots")
+    assert refused(403, ordered, guards, signature(key="a" * 32), request(client=client))
 
 
 def test_a_job_id_is_signed_in_the_header(guards, polled):
@@ -154,7 +161,7 @@ def test_unsigned_requests_that_are_let_in_are_counted_by_address(guards, polled
 def test_scheme_1_may_be_turned_off(polled, bad):
     strict = made(polled, bad, accept_v1=False)
     asked = request("/x", sign(KEY, b"/x"))
-    assert refused(403, strict.body_client, request(), signed(), "lots")
+    assert refused(403, ordered, strict, signature())
     assert refused(401, strict.target_client, asked)
     assert refused(401, strict.job_client, request(signature=sign(KEY, JOB.encode())), JOB)
     assert (polled, bad) == ([], ["203.0.113.7"] * 3)

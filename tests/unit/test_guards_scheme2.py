@@ -4,10 +4,9 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from generation_service.api.body import Body
 from generation_service.api.guards import Guards, Sender
 from generation_service.core.errors import ServiceError
-from generation_service.core.signatures import canonical_json, request_message, sign
+from generation_service.core.signatures import request_message, sign
 
 KEY = "0123456789abcdef0123456789abcdef"
 KEYS = {"default": (KEY,), "acme": ("a" * 32, "b" * 32)}
@@ -40,22 +39,33 @@ def request(signature, target=TARGET, body=b"", *, method="GET", headers=()):
     return Request(environ | {"RAW_URI": target, "REMOTE_ADDR": "203.0.113.7"})
 
 
-def refused(status, guard, *arguments):
+def refused(status, guard, *arguments, **more):
     with pytest.raises(ServiceError) as caught:
-        guard(*arguments)
+        guard(*arguments, **more)
     return caught.value.http_status == status
 
 
-def order(signature=None, target="/api/v1/generate-descriptions", sent=ORDER, method="POST"):
-    """Arguments of body_client."""
+def ordered(
+    guards,
+    signature=None,
+    target="/api/v1/generate-descriptions",
+    sent=ORDER,
+    method="POST",
+):
+    """Who sent the body, in two pieces."""
     asked = request(signature or header(target, ORDER, method="POST"), target, method=method)
-    return asked, Body(sent, {"lots": [1.5]}), "lots"
+    judged = guards.body_signature(asked)
+    judged.sent(sent[:3])
+    judged.sent(sent[3:])
+    judged.signed(b"[1.5]")
+    judged.presented = sign(KEY, b"[1.5]")
+    return guards.body_client(asked, judged, "lots")
 
 
 @pytest.mark.parametrize("accept_v1", [True, False])
 def test_the_whole_request_is_signed(accept_v1):
     signature = header("/api/v1/generate-descriptions", ORDER, method="POST")
-    sender = made(accept_v1=accept_v1).body_client(*order(signature))
+    sender = ordered(made(accept_v1=accept_v1), signature)
     assert sender == Sender("default", signature.partition("v2=")[2])
 
 
@@ -89,7 +99,7 @@ def test_any_key_of_a_client_will_do(key):
 def test_an_order_changed_in_any_part_is_a_403(changes):
     captured = header("/api/v1/generate-descriptions", ORDER, method="POST")
     bad: list[str] = []
-    assert refused(403, made(bad=bad).body_client, *order(captured, **changes))
+    assert refused(403, ordered, made(bad=bad), captured, **changes)
     assert bad == ["203.0.113.7"]
 
 
@@ -119,12 +129,11 @@ def test_a_signature_is_good_for_300_seconds_of_the_clock(age):
 @pytest.mark.parametrize("age", [-301, -300.5, 300.1, 301, 10**9])
 def test_a_captured_request_is_refused_after_301_seconds(age):
     assert refused(401, made(now=NOW + age).target_client, request(header()))
-    assert refused(403, made(now=NOW + age).body_client, *order())
+    assert refused(403, ordered, made(now=NOW + age))
 
 
 def test_a_bad_signature_of_scheme_2_is_not_saved_by_a_good_one_of_scheme_1():
-    body = Body(ORDER, {"lots": [], "signature": sign(KEY, canonical_json([]))})
-    assert refused(403, made().body_client, request("t=1,v2=00"), body, "lots")
+    assert refused(403, ordered, made(), "t=1,v2=00")
 
 
 def test_a_body_where_none_is_read_is_signed_too():

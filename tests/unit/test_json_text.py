@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation_service.core.json_text import InvalidJsonError, parse
+from generation_service.core.json_text import InvalidJsonError, TooManyValuesError, parse
+from generation_service.core.limits import MAX_JSON_MARKS
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -83,3 +84,14 @@ def test_it_refuses_and_says_why(text, reason):
 )
 def test_it_takes_the_unusual_but_sound(text, value):
     assert parse(text) == value
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b'{"":0}'])
+def test_many_values_are_refused_before_they_are_made(value):
+    with pytest.raises(TooManyValuesError, match="send less at once"):
+        parse(b"[" + (value + b",") * MAX_JSON_MARKS + b"0]")
+
+
+def test_a_long_text_of_few_values_is_read():
+    text = b"a" * (MAX_JSON_MARKS + 1)
+    assert parse(b'["' + text + b'"]') == [text.decode()]

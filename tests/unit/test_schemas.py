@@ -1,9 +1,15 @@
 """What a generation request may hold, and how the 400 names what it may not."""
 
+import json
+
 import pytest
 
+from generation_service.api.intake import receive
+from generation_service.api.lot_spool import LotSpool
 from generation_service.api.validation import generation_request, validation_urls
 from generation_service.core.errors import ServiceError
+from generation_service.core.json_text import TooManyValuesError
+from generation_service.core.limits import MAX_LOTS_READ
 
 URL = "https://example.com/car1.jpg"
 HOOK = "https://your-app.com/webhook"
@@ -17,9 +23,11 @@ def body(**fields):
     return {"version": "1.0.0", "languages": ["en"], "lots": [lot(1), lot(2)], **fields}
 
 
-def check(value, *, max_descriptions=1_000_000, allowed_private=frozenset()):
+def check(value, *, max_descriptions=1_000_000, allowed_private=frozenset(), spool=None):
+    text = [json.dumps(value).encode()]
+    order = receive(text, LotSpool() if spool is None else spool, lambda _piece: None)
     return generation_request(
-        value, max_descriptions=max_descriptions, allowed_private=allowed_private
+        order, max_descriptions=max_descriptions, allowed_private=allowed_private
     )
 
 
@@ -89,8 +97,11 @@ def test_lots_must_be_a_list_of_at_least_one(lots):
 
 def test_50_000_lots_are_taken_and_one_more_is_not():
     lots = [lot(number) for number in range(50_000)]
-    assert len(check(body(lots=lots)).lots) == 50_000
-    assert paths(body(lots=[*lots, lot(50_000)])) == ["lots"]
+    with LotSpool() as spool:
+        assert len(check(body(lots=lots), spool=spool).lots) == 50_000
+        assert [taken.lot_id for taken in spool] == [each["lot_id"] for each in lots]
+    with LotSpool() as spool:
+        assert paths(body(lots=[*lots, lot(50_000)]), spool=spool) == ["lots"]
 
 
 def test_details_lead_to_the_fault():
@@ -199,3 +210,14 @@ def test_image_validation_takes_1_to_100_urls(urls):
 
 def test_image_validation_takes_what_is_no_url_too():
     assert validation_urls({"urls": [URL, "no url"]}) == [URL, "no url"]
+
+
+def test_of_many_faults_the_first_are_told_and_the_others_counted():
+    error = refusal(body(lots=[lot(1, images=[{}] * 30), *([None] * 1000), lot(1)]))
+    assert [path for path, _ in error.details] == [f"lots[0].images[{n}].url" for n in range(20)]
+    assert error.more == 10 + 1000
+
+
+def test_far_too_many_lots_are_not_even_read():
+    with pytest.raises(TooManyValuesError, match="50,000 lots"):
+        check(body(lots=[None] * (MAX_LOTS_READ + 1)))
