@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import Connection, Engine
 
-from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
 from generation_service.db import operations
-from generation_service.db.engine import end_statements_after
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
 
 CLOCK_SECONDS: Final = 30.0
 
@@ -18,8 +19,23 @@ CLOCK_SECONDS: Final = 30.0
 def request_transaction(engine: Engine) -> Iterator[Connection]:
     """A transaction whose statements end after 25 s; the client then gets a 503."""
     with engine.begin() as connection:
-        end_statements_after(connection, REQUEST_STATEMENT_SECONDS)
         yield connection
+
+
+@contextmanager
+def request_statement(engine: Engine) -> Iterator[Connection]:
+    """For one statement, which is a transaction of its own: one exchange with the server.
+
+    SQLAlchemy's own way, an isolation level, has psycopg2 send two more statements.
+    """
+    with engine.connect() as connection:
+        driver = cast("psycopg2.extensions.connection", connection.connection.dbapi_connection)
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 class DatabaseClock:

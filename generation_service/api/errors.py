@@ -5,13 +5,14 @@ from typing import Final
 
 import structlog
 from flask import Flask, Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from generation_service.api.responses import json_response
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import MAX_ERROR_DETAILS
+from generation_service.db.availability import is_unavailable
 
 DATABASE_RETRY_SECONDS: Final = 5
 
@@ -22,7 +23,7 @@ _HTTP_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("not_found", "There is nothing at this path; the paths are listed in docs/api.md."),
     405: ("method_not_allowed", "Use one of the methods that the Allow header names."),
 }
-_OTHER_CLIENT_ERROR: Final = ("invalid_request", "The request is not well-formed HTTP.")
+OTHER_CLIENT_ERROR: Final = ("invalid_request", "The request is not well-formed HTTP.")
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +31,7 @@ log = structlog.get_logger(__name__)
 def install(app: Flask) -> None:
     app.register_error_handler(ServiceError, _service)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database)
-    app.register_error_handler(InterfaceError, _database)
+    app.register_error_handler(DBAPIError, _database)
     app.register_error_handler(PoolTimeoutError, _database)
     app.register_error_handler(Exception, _unexpected)
 
@@ -46,7 +46,7 @@ def document(error: ServiceError) -> dict[str, object]:
     if error.details:
         shown = error.details[:MAX_ERROR_DETAILS]
         fields["details"] = [{"path": path, "message": message} for path, message in shown]
-        if more := len(error.details) - len(shown):
+        if more := error.more + len(error.details) - len(shown):
             fields["more"] = more
     return fields
 
@@ -70,7 +70,7 @@ def _service(error: ServiceError) -> Response:
 
 def _http(error: HTTPException) -> Response:
     """Turn Flask's own errors into ours, with the headers they bring (Allow)."""
-    code, message = _HTTP_ERRORS.get(error.code or 500, _OTHER_CLIENT_ERROR)
+    code, message = _HTTP_ERRORS.get(error.code or 500, OTHER_CLIENT_ERROR)
     response = respond(ServiceError(code, message))
     for name, value in error.get_headers():
         if name.lower() != "content-type":
@@ -79,6 +79,8 @@ def _http(error: HTTPException) -> Response:
 
 
 def _database(error: DBAPIError | PoolTimeoutError) -> Response:
+    if not is_unavailable(error):
+        return _unexpected(error)
     log.error("database_unavailable", error=type(error).__name__, reason=_reason(error))
     return respond(
         ServiceError(

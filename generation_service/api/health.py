@@ -7,6 +7,8 @@ from typing import Final
 
 import structlog
 
+from generation_service.db.availability import is_unavailable
+
 FRESH_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 1.5
 
@@ -48,8 +50,11 @@ class Pulse:
         alive = False
         try:
             alive = self._check()
-        except Exception:  # whatever it is, the thing asked about is not well
-            log.exception("health_check_failed")
+        except Exception as error:  # whatever it is, the thing asked about is not well
+            if is_unavailable(error):
+                log.warning("health_check_failed", reason=str(error).splitlines()[0])
+            else:
+                log.exception("health_check_failed")
         with self._lock:
             self._answer = alive
             self._ended = time.monotonic()

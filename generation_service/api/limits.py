@@ -3,13 +3,16 @@
 from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from flask import Flask, Response, g
 from sqlalchemy import Connection, Engine
 
-from generation_service.api.database import request_transaction
+from generation_service.api.database import request_statement, request_transaction
 from generation_service.core.errors import ServiceError
-from generation_service.db import rate_limits
+from generation_service.db import polls, rate_limits
+from generation_service.db.job_shares import JobOpenAIBatch
+from generation_service.db.jobs import Job
 from generation_service.db.rate_limits import Window
 
 if TYPE_CHECKING:
@@ -48,6 +51,21 @@ class RateLimits:
         limit = self._an_hour[kind]
         window = rate_limits.hit(connection, f"{kind}:{client}", limit=limit, seconds=HOUR)
         _judge(window, f"{kind} requests an hour")
+
+    def find_job(self, client: str, job_id: UUID | None) -> tuple[Job | None, list[JobOpenAIBatch]]:
+        """Count a polling request and answer it, in one exchange with the database."""
+        limit = self._an_hour[Kind.POLLING]
+        with request_statement(self._engine) as connection:
+            window, job, batches = polls.look(
+                connection,
+                client,
+                job_id,
+                key=f"{Kind.POLLING}:{client}",
+                limit=limit,
+                seconds=HOUR,
+            )
+        _judge(window, f"{Kind.POLLING} requests an hour")
+        return job, batches
 
     def look(self, connection: Connection, client: str, kind: Kind) -> None:
         """Tell whether a request would be within the limit; nothing is counted."""

@@ -6,21 +6,20 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from generation_service.api import query
-from generation_service.api.database import request_transaction
 from generation_service.api.documents import results_head, unfinished_document
 from generation_service.api.guards import Guards, own_job
+from generation_service.api.limits import RateLimits
 from generation_service.api.query import ResultsFilter
 from generation_service.api.responses import json_response
 from generation_service.api.streams import results_body, streamed
 from generation_service.core.status import JOB_ACTIVE
-from generation_service.db import jobs
 from generation_service.db.jobs import Job
 from generation_service.pipeline.resources import Resources
 
 POLL_SECONDS: Final = 30
 
 
-def blueprint(resources: Resources, guards: Guards) -> Blueprint:
+def blueprint(resources: Resources, guards: Guards, limits: RateLimits) -> Blueprint:
     routes = Blueprint("results", __name__, url_prefix="/api/v1/batch-results")
     engine = resources.engine
 
@@ -32,17 +31,12 @@ def blueprint(resources: Resources, guards: Guards) -> Blueprint:
 
     @routes.get("/<job_id>")
     def batch_results(job_id: str) -> Response:
-        client, wanted_job = guards.job_client(request, job_id)
-        wanted = query.results_filter(request.args)
-        with request_transaction(engine) as connection:
-            job = own_job(jobs.find(connection, wanted_job, client))
-        return answer(job, wanted, {})
+        job, _ = limits.find_job(*guards.job_looker(request, job_id))
+        return answer(own_job(job), query.results_filter(request.args), {})
 
     @routes.get("/<job_id>/download")
     def download(job_id: str) -> Response:
-        client, wanted_job = guards.job_client(request, job_id)
-        with request_transaction(engine) as connection:
-            job = own_job(jobs.find(connection, wanted_job, client))
+        job = own_job(limits.find_job(*guards.job_looker(request, job_id))[0])
         name = f'attachment; filename="batch_results_{job.id}.json"'
         return answer(job, ResultsFilter(), {"Content-Disposition": name})
 

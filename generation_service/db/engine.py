@@ -1,5 +1,6 @@
 """Connections and migrations."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,26 +9,34 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg2.extras import register_uuid
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
+from generation_service.db.availability import leave_read_only_servers
 
 register_uuid()  # type: ignore[no-untyped-call]
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
+_PING_AFTER_SECONDS = 5.0
+_RESTING_SINCE = "resting since"
 MIGRATION_LOCK = 0x67656E73  # any constant will do, as long as every process uses the same
 
 ENGINE_OPTIONS: dict[str, Any] = {
     "pool_size": 10,
     "max_overflow": 5,
     "pool_timeout": 10,
-    "pool_pre_ping": True,
     "hide_parameters": True,  # what clients sent has no place in logs
     "connect_args": {
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,  # ms; keepalives say nothing while an answer is awaited
         "application_name": "generation-service",
-        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000",
+        "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60000"
+        f" -c statement_timeout={REQUEST_STATEMENT_SECONDS}s",
     },
 }
 
@@ -41,12 +50,41 @@ def driver_url(url: str) -> str:
 
 
 def make_engine(url: str) -> Engine:
-    return create_engine(driver_url(url), **ENGINE_OPTIONS)
+    engine = create_engine(driver_url(url), **ENGINE_OPTIONS)
+    keep_sound(engine)
+    return engine
 
 
-def end_statements_after(connection: Connection, seconds: int) -> None:
-    """Have PostgreSQL end each statement of this transaction that takes longer."""
-    connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+def keep_sound(engine: Engine) -> None:
+    """Have the pool give out no connection that may be dead, or whose server is read-only.
+
+    SQLAlchemy's own pre-ping asks the server each time, which doubles the cost of a short
+    statement; here only those are asked that have rested. When one in use turns out dead, all go.
+    """
+
+    def rest(_connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[_RESTING_SINCE] = time.monotonic()
+
+    def wake(connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        rested = time.monotonic() - entry.info.pop(_RESTING_SINCE, time.monotonic())
+        if rested > _PING_AFTER_SECONDS and not _is_alive(engine, connection):
+            raise DisconnectionError
+
+    event.listen(engine, "checkin", rest)
+    event.listen(engine, "checkout", wake)
+    leave_read_only_servers(engine)
+
+
+def _is_alive(engine: Engine, connection: Any) -> bool:
+    try:
+        return engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        return False
+
+
+def lift_statement_timeout(connection: Connection) -> None:
+    """For this transaction: nobody waits for its statements."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def migrate(engine: Engine) -> None:
@@ -55,7 +93,9 @@ def migrate(engine: Engine) -> None:
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(settings).get_current_head()
     with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+        connection.commit()
         try:
             if MigrationContext.configure(connection).get_current_revision() != head:
                 connection.commit()
@@ -64,4 +104,5 @@ def migrate(engine: Engine) -> None:
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+            connection.execute(text("RESET statement_timeout"))
             connection.commit()

@@ -30,7 +30,11 @@ def hit(connection: Connection, key: str, *, limit: int, seconds: int) -> Window
     two hours ago.
     Others who count for the same key wait until this transaction has ended.
     """
-    row = run(connection, _HIT, key=key, limit=limit, seconds=seconds).one()
+    return window(run(connection, _HIT, key=key, limit=limit, seconds=seconds).one(), limit)
+
+
+def window(row: Row[Any], limit: int) -> Window:
+    """What a row with the columns of `HIT` says."""
     used = limit if row.hits is None else row.hits
     return Window(limit, used, row.hits is not None, _left(row))
 
@@ -57,7 +61,7 @@ _RESETS_IN = "extract(epoch FROM starts - statement_timestamp()) + :seconds AS r
 
 # The NOT EXISTS spares a window that is full already the lock that ON CONFLICT takes even where
 # its WHERE is false; the WHERE is what makes the count exact.
-_HIT = f"""
+COUNTED = f"""
     {_CLOCK}, counted AS (
         INSERT INTO rate_limit_windows AS mine (key, window_start, hits)
         SELECT :key, starts, 1 FROM clock
@@ -69,8 +73,13 @@ _HIT = f"""
         WHERE mine.hits < :limit
         RETURNING hits
     )
-    SELECT (SELECT hits FROM counted) AS hits, {_RESETS_IN} FROM clock
 """  # noqa: S608 - put together from constants
+"""How a statement begins that counts a hit: `clock` has a row, `counted` one if it was allowed."""
+
+HIT = f"(SELECT hits FROM counted) AS hits, {_RESETS_IN}"  # noqa: S608 - constants
+"""What it then selects from `clock`, for `window`."""
+
+_HIT = f"{COUNTED} SELECT {HIT} FROM clock"  # noqa: S608 - constants
 
 _LOOK = f"""
     {_CLOCK}

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
+import psycopg2
 from sqlalchemy import Connection, CursorResult, Row, text
+from sqlalchemy.exc import DBAPIError
 
 
 class LeaseLostError(Exception):
@@ -37,10 +39,18 @@ def names(states: Iterable[StrEnum]) -> list[str]:
 
 
 def copy_rows(connection: Connection, target: str, lines: Iterable[str]) -> None:
-    """Stream lines of COPY's text format into `target`, e.g. `batch_lots (job_id, position)`."""
+    """Stream lines of COPY's text format into `target`, e.g. `batch_lots (job_id, position)`.
+
+    SQLAlchemy doesn't know COPY, so the driver's errors are made its own here.
+    """
+    statement = f"COPY {target} FROM STDIN"
     cursor = connection.connection.cursor()
     try:
-        cursor.copy_expert(f"COPY {target} FROM STDIN", LineReader(lines))
+        cursor.copy_expert(statement, LineReader(lines))
+    except psycopg2.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, psycopg2.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
     finally:
         cursor.close()
 
@@ -77,12 +87,16 @@ def _copy_field(value: object) -> str:
     if value is None:
         return r"\N"
     if isinstance(value, list | tuple):
-        return _escape("{" + ",".join(_array_item(str(item)) for item in value) + "}")
+        return _escape(_array([str(item) for item in value]))
     return _escape(str(value))
 
 
-def _array_item(item: str) -> str:
-    return '"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _array(items: list[str]) -> str:
+    """PostgreSQL's text form of a text array."""
+    joined = '","'.join(items)
+    if "\\" in joined or joined.count('"') > 2 * (len(items) - 1):
+        joined = '","'.join(item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    return f'{{"{joined}"}}' if items else "{}"
 
 
 def _escape(field: str) -> str:
