@@ -1,7 +1,8 @@
 """The queue of descriptions, and how it is claimed into OpenAI batches."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -9,146 +10,209 @@ from sqlalchemy import Connection
 from generation_service.core.status import Kind
 from generation_service.db.statements import rows, run
 
+_MOST_JOBS: Final = 500
+"""Looked at in one packing: a busy OpenAI batch holds no more."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobQueue:
-    """What a job has waiting; `waited` is in seconds since its oldest request could go."""
+    """What a job has waiting, counted up to a bound; tokens are as estimated.
+
+    `first` are the tokens of the next request; `waited` is in seconds since the oldest could go.
+    `growing`: the lots it comes from are not all through the stage before.
+    """
 
     job_id: UUID
     client: str
+    kind: Kind
     requests: int
     tokens: int
+    first: int
     waited: float
-    in_flight: int
-    """Requests of the job that are in OpenAI batches not ended yet."""
+    growing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchShare:
+    """A job's share of an OpenAI batch that is open, or was among the last ones submitted."""
+
+    openai_batch: UUID
+    kind: Kind
+    model: str
+    tokens: int
+    open: bool
+    age: float
+    job_id: UUID
+    client: str
+    requests: int
+    unanswered: int
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
-    """What is at OpenAI now, or on its way there."""
+class Part:
+    """The first `requests` of a job, as far as they are estimated at `tokens` at most."""
 
-    openai_batches: int
-    enqueued_tokens: int
-    learned_limit: int | None
-    paused: bool
+    job_id: UUID
+    requests: int
+    tokens: int | None
 
 
-def packing_turn(connection: Connection, model: str) -> bool:
-    """Whether this transaction may pack for `model`; one at a time, so that limits are kept."""
-    turn: bool = run(
-        connection,
-        "SELECT pg_try_advisory_xact_lock(hashtextextended('packing ' || :model, 0))",
-        model=model,
+def packing_turn(connection: Connection, models: Collection[str]) -> set[str]:
+    """The models this transaction may pack for: it has none while another one packs.
+
+    One at a time, so that limits are kept, those of all models together too.
+    """
+    if not _lock(connection, "packing"):
+        return set()
+    return {model for model in models if _lock(connection, f"packing {model}")}
+
+
+def _lock(connection: Connection, name: str) -> bool:
+    locked: bool = run(
+        connection, "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))", name=name
     ).scalar_one()
-    return turn
+    return locked
 
 
-def waiting(connection: Connection, kind: Kind) -> list[JobQueue]:
+def waiting(
+    connection: Connection, kinds: Collection[Kind], *, enough: int, within: float | None = None
+) -> list[JobQueue]:
+    """What waits for an OpenAI batch, of each job the first `enough` requests of each kind.
+
+    Bounded, so that a million cost no more than a thousand: of many jobs the oldest of each client
+    come first. Only of runs that began `within` so many seconds.
+    """
+    # Compared as rows, (kind, job_id) can be looked up in no index but the one meant for it: when
+    # most rows are queued, the planner else reads them all in the order of their ids.
     found = rows(
         connection,
         """
-        SELECT d.job_id, j.client, count(*) AS requests, sum(d.estimated_tokens) AS tokens,
-               extract(epoch FROM now() - min(d.available_at)) AS waited,
-               (SELECT coalesce(sum(s.requests - s.completed - s.failed), 0)
-                FROM job_openai_batches s JOIN openai_batches b ON b.id = s.openai_batch
-                WHERE s.job_id = d.job_id AND b.status <> 'settled') AS in_flight
-        FROM descriptions d JOIN batch_jobs j ON j.id = d.job_id
-        WHERE d.kind = :kind AND d.status = 'queued' AND d.available_at <= now()
-        GROUP BY d.job_id, j.client, j.created_at ORDER BY j.created_at, d.job_id
-        """,
-        kind=kind.value,
-    )
-    return [
-        JobQueue(
-            row.job_id,
-            row.client,
-            row.requests,
-            int(row.tokens),
-            float(row.waited),
-            int(row.in_flight),
+        WITH job AS MATERIALIZED (
+            SELECT j.id, j.client, k.kind,
+                   CASE k.kind WHEN 'vision' THEN j.lots_probed
+                               ELSE j.vision_completed + j.vision_failed
+                   END < j.lots_total AS growing
+            FROM batch_jobs j CROSS JOIN unnest(CAST(:kinds AS text[])) AS k (kind)
+            WHERE j.status IN ('pending', 'processing', 'translating')
+              AND coalesce(j.run_started_at > now() - make_interval(secs => :within), true)
+              AND (SELECT id FROM descriptions
+                   WHERE (kind, job_id) >= (k.kind, j.id) AND (kind, job_id) <= (k.kind, j.id)
+                     AND status = 'queued' AND lane = 'batch' AND available_at <= now()
+                   ORDER BY kind, job_id, id LIMIT 1) IS NOT NULL
+            ORDER BY row_number() OVER (PARTITION BY j.client, k.kind ORDER BY j.created_at)
+            LIMIT :jobs
         )
-        for row in found
-    ]
+        SELECT j.id AS job_id, j.client, j.kind, j.growing, q.requests, q.tokens, q.first, q.waited
+        FROM job j CROSS JOIN LATERAL (
+            SELECT count(*) AS requests, sum(estimated_tokens) AS tokens,
+                   (array_agg(estimated_tokens ORDER BY id))[1] AS first,
+                   extract(epoch FROM now() - min(available_at)) AS waited
+            FROM (
+                SELECT id, estimated_tokens, available_at FROM descriptions
+                WHERE (kind, job_id) >= (j.kind, j.id) AND (kind, job_id) <= (j.kind, j.id)
+                  AND status = 'queued' AND lane = 'batch' AND available_at <= now()
+                ORDER BY kind, job_id, id LIMIT :enough
+            ) oldest
+        ) q
+        WHERE q.requests > 0
+        """,
+        kinds=[kind.value for kind in kinds],
+        enough=enough,
+        jobs=_MOST_JOBS,
+        within=within,
+    )
+    return [JobQueue(**_typed(row._asdict(), "tokens", "first", "requests")) for row in found]
 
 
-def in_flight(connection: Connection, model: str) -> InFlight:
-    row = run(
+def shares(connection: Connection, *, newest: int) -> list[BatchShare]:
+    """The shares of every open OpenAI batch, and of as many of the `newest` submitted ones."""
+    found = rows(
         connection,
         """
-        SELECT (SELECT count(*) FROM openai_batches WHERE status <> 'settled') AS openai_batches,
-               (SELECT coalesce(sum(estimated_tokens), 0) FROM openai_batches
-                WHERE status <> 'settled' AND model = :model) AS tokens,
-               l.enqueued_tokens AS learned, coalesce(l.paused_until > now(), false) AS paused
-        FROM (SELECT 1) one LEFT JOIN model_limits l ON l.model = :model
+        WITH recent AS (
+            SELECT id FROM openai_batches WHERE status <> 'settled'
+            UNION
+            (SELECT id FROM openai_batches WHERE submitted_at IS NOT NULL
+             ORDER BY submitted_at DESC LIMIT :newest)
+        )
+        SELECT b.id AS openai_batch, b.kind, b.model, b.estimated_tokens AS tokens,
+               b.status <> 'settled' AS open, extract(epoch FROM now() - b.created_at) AS age,
+               s.job_id, j.client, s.requests,
+               greatest(s.requests - s.completed - s.failed, 0) AS unanswered
+        FROM recent JOIN openai_batches b ON b.id = recent.id
+        JOIN job_openai_batches s ON s.openai_batch = b.id JOIN batch_jobs j ON j.id = s.job_id
         """,
-        model=model,
-    ).one()
-    return InFlight(row.openai_batches, int(row.tokens), row.learned, row.paused)
+        newest=newest,
+    )
+    return [BatchShare(**_typed(row._asdict(), "tokens")) for row in found]
 
 
-def claim(  # noqa: PLR0913 - all of it goes into one new row
+def _typed(row: Mapping[str, Any], *integers: str) -> dict[str, Any]:
+    """PostgreSQL's sums and ages come as Decimal."""
+    values = dict(row)
+    values["kind"] = Kind(str(values["kind"]))
+    for name in integers:
+        values[name] = int(values[name])
+    for name in {"age", "waited"} & values.keys():
+        values[name] = float(values[name])
+    return values
+
+
+_CLAIM = """
+    WITH fitting AS (
+        SELECT q.id FROM unnest(
+            CAST(:job_ids AS uuid[]), CAST(:requests AS int[]), CAST(:tokens AS bigint[])
+        ) AS part (job_id, requests, tokens) CROSS JOIN LATERAL (
+            SELECT id, sum(estimated_tokens) OVER (ORDER BY id) AS tokens FROM (
+                SELECT id, estimated_tokens FROM descriptions
+                WHERE (kind, job_id) >= (:kind, part.job_id)
+                  AND (kind, job_id) <= (:kind, part.job_id)
+                  AND status = 'queued' AND lane = 'batch' AND available_at <= now()
+                ORDER BY kind, job_id, id LIMIT part.requests
+            ) oldest
+        ) q WHERE part.tokens IS NULL OR q.tokens <= part.tokens
+    ), locked AS MATERIALIZED (
+        SELECT id, job_id, estimated_tokens FROM descriptions
+        WHERE id IN (SELECT id FROM fitting) AND status = 'queued' AND lane = 'batch'
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    ), made AS (
+        INSERT INTO openai_batches (id, kind, model, status, requests, estimated_tokens)
+        SELECT :openai_batch, :kind, :model, 'building', count(*), sum(estimated_tokens)
+        FROM locked HAVING count(*) > 0
+    ), claimed AS (
+        UPDATE descriptions d
+        SET status = 'submitted', openai_batch = :openai_batch, attempt = attempt + 1
+        FROM locked WHERE d.id = locked.id
+    ), shared AS (
+        INSERT INTO job_openai_batches (job_id, openai_batch, requests)
+        SELECT job_id, :openai_batch, count(*) FROM locked GROUP BY job_id
+    )
+    SELECT count(*) FROM locked
+"""
+
+
+def claim(
     connection: Connection,
     *,
     openai_batch: UUID,
     kind: Kind,
     model: str,
-    job_ids: Sequence[UUID],
-    requests: int,
-    tokens: int | None,
+    parts: Sequence[Part],
 ) -> int:
-    """Put up to `requests` queued descriptions into a new OpenAI batch; return how many.
+    """Put queued descriptions into a new OpenAI batch; return how many.
 
-    Jobs take turns, so that one that shares its OpenAI batch gets its part of it.
+    Each job gives its oldest requests, until its part of the tokens is used up; where nothing is
+    left to claim there is no OpenAI batch.
     """
-    run(
-        connection,
-        """
-        INSERT INTO openai_batches (id, kind, model, status) VALUES (:id, :kind, :model, 'building')
-        """,
-        id=openai_batch,
-        kind=kind.value,
-        model=model,
-    )
     claimed = run(
         connection,
-        """
-        WITH turns AS (
-            SELECT d.id, d.estimated_tokens, d.turn
-            FROM unnest(CAST(:job_ids AS uuid[])) AS job (id) CROSS JOIN LATERAL (
-                SELECT q.id, q.estimated_tokens, row_number() OVER (ORDER BY q.id) AS turn FROM (
-                    SELECT id, estimated_tokens FROM descriptions
-                    WHERE kind = :kind AND job_id = job.id AND status = 'queued'
-                      AND available_at <= now()
-                    ORDER BY id LIMIT :requests FOR UPDATE SKIP LOCKED
-                ) q
-            ) d
-        ), picked AS (
-            SELECT id FROM (
-                SELECT id, row_number() OVER (ORDER BY turn, id) AS n,
-                       sum(estimated_tokens) OVER (ORDER BY turn, id) AS tokens
-                FROM turns
-            ) numbered
-            WHERE n <= :requests AND (n = 1 OR CAST(:tokens AS bigint) IS NULL OR tokens <= :tokens)
-        ), claimed AS (
-            UPDATE descriptions d
-            SET status = 'submitted', openai_batch = :openai_batch, attempt = attempt + 1
-            FROM picked WHERE d.id = picked.id
-            RETURNING d.job_id, d.estimated_tokens
-        ), shares AS (
-            INSERT INTO job_openai_batches (job_id, openai_batch, requests)
-            SELECT job_id, :openai_batch, count(*) FROM claimed GROUP BY job_id
-        )
-        UPDATE openai_batches SET requests = total.requests, estimated_tokens = total.tokens
-        FROM (SELECT count(*) AS requests, coalesce(sum(estimated_tokens), 0) AS tokens
-              FROM claimed) total
-        WHERE id = :openai_batch
-        RETURNING openai_batches.requests
-        """,
+        _CLAIM,
         openai_batch=openai_batch,
         kind=kind.value,
-        job_ids=list(job_ids),
-        requests=requests,
-        tokens=tokens,
+        model=model,
+        job_ids=[part.job_id for part in parts],
+        requests=[part.requests for part in parts],
+        tokens=[part.tokens for part in parts],
     )
     count: int = claimed.scalar_one()
     return count
@@ -170,22 +234,4 @@ def hand_back(connection: Connection, openai_batch: UUID, *, behind: int) -> Non
         """,
         openai_batch=openai_batch,
         behind=behind,
-    )
-
-
-def learn_limit(
-    connection: Connection, model: str, *, limit: int | None, pause_seconds: float
-) -> None:
-    """Remember the enqueued-token limit OpenAI named (None: it named none) and wait a while."""
-    run(
-        connection,
-        """
-        INSERT INTO model_limits AS l (model, enqueued_tokens, paused_until)
-        VALUES (:model, CAST(:limit AS bigint), now() + make_interval(secs => :pause))
-        ON CONFLICT (model) DO UPDATE SET paused_until = excluded.paused_until,
-            enqueued_tokens = coalesce(excluded.enqueued_tokens, l.enqueued_tokens)
-        """,
-        model=model,
-        limit=limit,
-        pause=pause_seconds,
     )

@@ -1,178 +1,190 @@
-"""Which jobs' requests go into which OpenAI batches."""
-
-import math
+"""Which jobs' requests go into the next OpenAI batch."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from generation_service.core.packing import Filling, Pack, Queue, Room, plan
+from generation_service.core.packing import Pack, Share, next_pack
+from generation_service.core.room import Queue, Room, Size, Standing
+from generation_service.core.status import Kind
 
-PLENTY = Room(slots=20, tokens=None, token_limit=None)
-
-
-def queue(job, requests, *, client="default", each=100, waited=60.0, in_flight=0):
-    return Queue(
-        job=job,
-        client=client,
-        requests=requests,
-        tokens=requests * each,
-        waited=waited,
-        in_flight=in_flight,
-    )
+SMALL, GIANT = Size.SMALL, Size.GIANT
+PLENTY = Room(slot_limit=20)
 
 
-def room(tokens, limit, slots=20):
-    return Room(slots=slots, tokens=tokens, token_limit=limit)
+def queue(job, requests, *, client="default", each=100, waited=60.0, **more):
+    values = {"kind": Kind.VISION, "model": "m", "first": each, "tokens": requests * each, **more}
+    return Queue(job=job, client=client, requests=requests, waited=waited, **values)
 
 
-def planned(*queues, room=PLENTY, linger=10.0):
-    return plan(queues, room, linger=linger)
+def room(limit, *, small=0, giant=0, **more):
+    """Of a model with a token limit, by the tokens that are in flight."""
+    tokens = {("m", SMALL): small, ("m", GIANT): giant}
+    return Room(slot_limit=20, token_limits={"m": limit}, tokens=tokens, **more)
+
+
+def packed(*queues, room=PLENTY, linger=10.0):
+    return next_pack(queues, room, linger=linger)
+
+
+def jobs(*queues, **more):
+    pack = packed(*queues, **more)
+    return pack and [share.job for share in pack.shares]
 
 
 def test_nothing_queued_is_nothing_to_do():
-    assert planned() == []
-    assert planned(queue("a", 0)) == []
+    assert packed() is None
+    assert packed(queue("a", 0)) is None
 
 
 def test_small_jobs_share_an_openai_batch():
-    assert planned(queue("a", 5), queue("b", 999)) == [Pack(("a", "b"), 1004)]
+    pack = packed(queue("a", 5), queue("b", 999))
+    assert pack == Pack(Kind.VISION, "m", (Share("a", 5, 500), Share("b", 999, 99_900)))
+
+
+def test_small_jobs_of_different_kinds_do_not_share_one():
+    assert jobs(queue("a", 5, waited=61), queue("b", 5, kind=Kind.TRANSLATION)) == ["a"]
 
 
 def test_small_jobs_linger_until_the_oldest_has_waited():
-    assert planned(queue("a", 5, waited=9.9)) == []
-    [pack] = planned(queue("a", 5, waited=9.9), queue("b", 5, waited=10.0))
-    assert set(pack.jobs) == {"a", "b"}
+    assert packed(queue("a", 5, waited=9.9)) is None
+    assert jobs(queue("a", 5, waited=9.9), queue("b", 5, waited=10.0)) == ["b", "a"]
 
 
 def test_small_jobs_that_fill_an_openai_batch_do_not_linger():
     many = [queue(n, 900, waited=0.0) for n in range(56)]
-    assert [pack.requests for pack in planned(*many)] == [50_000, 400]
+    pack = packed(*many)
+    assert sum(share.requests for share in pack.shares) == 50_000
+    assert jobs(queue("a", 300, waited=0.0), room=room(120_000)) == ["a"]
+
+
+def test_small_jobs_gather_longer_while_others_of_them_are_in_flight():
+    two = Room(slot_limit=20, sharing={Kind.VISION: 2})
+    assert packed(queue("a", 5, waited=39.0), room=two) is None
+    assert jobs(queue("a", 5, waited=40.0), room=two) == ["a"]
+    assert jobs(queue("a", 5, waited=10.0, kind=Kind.TRANSLATION), room=two) == ["a"]
+
+
+def test_nobody_gathers_for_ever():
+    many = Room(slot_limit=200, sharing={Kind.VISION: 100})
+    assert jobs(queue("a", 5, waited=640.0), room=many) == ["a"]
 
 
 def test_a_thousand_requests_get_an_openai_batch_of_their_own_at_once():
-    assert planned(queue("a", 1_000, waited=0.0)) == [Pack(("a",), 1_000)]
+    pack = packed(queue("giant", 1_000, waited=0.0), queue("b", 5, waited=0.0))
+    assert pack == Pack(Kind.VISION, "m", (Share("giant", 50_000, None),))
 
 
-def test_more_than_fifty_thousand_requests_need_several():
-    packs = planned(queue("a", 120_000))
-    assert packs == [Pack(("a",), 50_000), Pack(("a",), 50_000), Pack(("a",), 20_000)]
+def test_a_giant_that_is_still_growing_gathers_too():
+    assert packed(queue("giant", 1_000, growing=True, waited=9.0)) is None
+    assert jobs(queue("giant", 1_000, growing=True, waited=10.0)) == ["giant"]
+    assert packed(queue("giant", 1_000, growing=True, waited=10.0, batches=1)) is None
+    assert jobs(queue("giant", 1_000, growing=True, waited=0.0), room=room(400_000)) == ["giant"]
 
 
-def test_small_jobs_go_first_and_keep_a_slot():
-    packs = planned(
-        queue("giant", 500_000),
-        queue("small", 5),
-        room=Room(slots=4, tokens=None, token_limit=None),
-    )
-    assert [pack.jobs for pack in packs] == [("small",), ("giant",), ("giant",)]
+def test_what_is_left_of_a_giant_is_no_small_job():
+    rest = queue("giant", 5, in_flight=999)
+    taken = Room(slot_limit=2, slots={GIANT: 1})
+    assert packed(rest, room=taken) is None
+    assert jobs(rest, queue("small", 5), room=taken) == ["small"]
+    assert jobs(rest, queue("other", 7, in_flight=5_000)) == ["giant", "other"]
 
 
-@pytest.mark.parametrize(("slot_limit", "packs"), [(1, 1), (2, 0), (None, 0)])
-def test_the_last_slot_is_kept_for_small_jobs_unless_it_is_the_only_one(slot_limit, packs):
-    one = Room(slots=1, tokens=None, token_limit=None, slot_limit=slot_limit)
-    assert len(planned(queue("giant", 5_000), room=one)) == packs
+def test_small_jobs_go_first_and_have_an_openai_batch_kept():
+    both = [queue("giant", 1_000), queue("small", 5)]
+    assert jobs(*both) == ["small"]
+    assert jobs(*both, room=Room(slot_limit=4, slots={GIANT: 3})) == ["small"]
+    assert packed(both[0], room=Room(slot_limit=4, slots={GIANT: 3})) is None
 
 
-def test_without_a_slot_nothing_goes():
-    assert planned(queue("a", 5), queue("b", 5_000), room=room(1_000, 1_000, slots=0)) == []
+def test_small_jobs_cannot_keep_a_giant_waiting_for_ever():
+    taken = Room(slot_limit=3, slots={SMALL: 2}, small_went_last=True)
+    assert jobs(queue("giant", 1_000), queue("small", 5), room=taken) == ["giant"]
+    assert jobs(queue("giant", 1_000), room=Room(slot_limit=2, slots={SMALL: 1})) == ["giant"]
 
 
-def test_clients_take_turns_and_then_their_jobs():
-    packs = planned(
-        queue("a1", 100_000, client="a", waited=90),
-        queue("a2", 100_000, client="a", waited=80),
-        queue("b1", 100_000, client="b", waited=70),
-        room=Room(slots=5, tokens=None, token_limit=None),
-    )
-    assert [pack.jobs[0] for pack in packs] == ["a1", "b1", "a2", "b1"]
+@pytest.mark.parametrize(("small_went_last", "goes"), [(False, "small"), (True, "giant")])
+def test_the_only_openai_batch_is_used_in_turn(small_went_last, goes):
+    one = Room(slot_limit=1, small_went_last=small_went_last)
+    assert jobs(queue("giant", 1_000), queue("small", 5), room=one) == [goes]
+    assert packed(queue("small", 5), room=Room(slot_limit=1, slots={GIANT: 1})) is None
 
 
-def test_who_has_less_in_flight_is_next():
-    packs = planned(
-        queue("busy", 60_000, client="a", waited=90, in_flight=50_000),
-        queue("idle", 60_000, client="b", waited=10),
-        room=Room(slots=2, tokens=None, token_limit=None),
-    )
-    assert [pack.jobs for pack in packs] == [("idle",)]
+def test_the_client_with_less_in_flight_is_next_and_then_its_longest_unserved_job():
+    clients = {
+        ("a", GIANT): Standing(50_000, 1.0),
+        ("b", GIANT): Standing(0, 5.0),
+        ("c", GIANT): Standing(999, 9.0),  # hardly anything
+    }
+    queues = [
+        queue("a", 1_000, client="a", waited=90),
+        queue("b", 1_000, client="b"),
+        queue("c1", 1_000, client="c", since_turn=9.0),
+        queue("c2", 1_000, client="c", since_turn=40.0, waited=1),
+    ]
+    assert jobs(*queues, room=Room(slot_limit=9, clients=clients)) == ["c2"]
 
 
 def test_small_jobs_of_a_busy_client_do_not_crowd_out_another():
     crowd = [queue(f"a{n}", 10, client="a") for n in range(50)]
     one = queue("b", 10, client="b", waited=1)
-    [pack] = planned(*crowd, one, room=room(3_000, 100_000, slots=1))
-    assert "b" in pack.jobs
-    assert pack.requests == 30
+    assert jobs(*crowd, one, room=room(12_000)) == ["a0", "b", "a1"]
+
+
+def test_a_client_s_giant_does_not_hold_its_small_job_back():
+    clients = {("a", GIANT): Standing(50_000, 1.0), ("b", SMALL): Standing(10, 1.0)}
+    busy = Room(slot_limit=9, clients=clients)
+    assert jobs(queue("b", 5, client="b"), queue("a", 5, client="a"), room=busy) == ["a", "b"]
 
 
 def test_no_openai_batch_takes_more_than_a_quarter_of_the_token_limit():
-    packs = planned(queue("a", 10_000), room=room(800_000, 800_000))
-    assert [pack.requests for pack in packs] == [2_000, 2_000, 2_000, 1_200]
+    assert packed(queue("a", 1_000), room=room(40_000)).shares == (Share("a", 50_000, 10_000),)
+    assert packed(queue("a", 300), room=room(40_000)).shares == (Share("a", 300, 10_000),)
 
 
 def test_a_tenth_of_the_tokens_is_kept_for_small_jobs():
-    assert planned(queue("giant", 5_000), room=room(100_000, 1_000_000)) == []
-    assert planned(queue("small", 500), room=room(100_000, 1_000_000)) == [Pack(("small",), 500)]
+    full = room(1_000_000, giant=900_000)
+    assert packed(queue("giant", 5_000), room=full) is None
+    assert jobs(queue("giant", 5_000), queue("small", 500), room=full) == ["small"]
 
 
-def test_a_giant_does_not_take_tokens_in_crumbs():
-    assert planned(queue("giant", 5_000), room=room(110_000, 1_000_000)) == []
+def test_small_jobs_do_not_use_up_what_a_giant_waits_for():
+    waiting = [queue("giant", 1_000, each=500), queue("small", 500)]
+    tokens = {"small": 600_000, "giant": 380_000}
+    assert jobs(*waiting, room=room(1_000_000, **tokens)) == ["small"]
+    assert jobs(*waiting, room=room(1_000_000, **tokens, small_went_last=True)) is None
+    tokens = {"small": 0, "giant": 880_000}
+    assert jobs(*waiting, room=room(1_000_000, **tokens, small_went_last=True)) == ["small"]
+
+
+def test_nobody_takes_tokens_in_crumbs():
+    assert packed(queue("giant", 5_000), room=room(1_000_000, giant=860_000)) is None
+    assert packed(queue("small", 900), room=room(1_000_000, small=980_000)) is None
+    assert jobs(queue("small", 900), room=room(1_000_000, small=970_000)) == ["small"]
 
 
 def test_a_request_larger_than_a_quarter_goes_alone():
-    packs = planned(queue("a", 3, each=40_000), room=room(100_000, 100_000))
-    assert packs == [Pack(("a",), 1), Pack(("a",), 1)]
+    large = queue("a", 3, each=40_000)
+    assert packed(large, room=room(100_000)).shares == (Share("a", 1, None),)
+    assert packed(large, room=room(100_000, giant=60_000)) is None
 
 
-def test_with_nothing_in_flight_one_request_goes_however_large():
-    assert planned(queue("a", 3, each=400), room=room(100, 100)) == [Pack(("a",), 1)]
-    assert planned(queue("a", 3, each=400), room=room(99, 100)) == []
+def test_a_request_larger_than_the_limit_goes_when_no_giant_is_in_flight():
+    huge, small = queue("a", 3, each=400_000), queue("b", 3, client="b", waited=10)
+    assert packed(huge, room=room(100_000)).shares == (Share("a", 1, None),)
+    assert jobs(huge, small, room=room(100_000, giant=1)) == ["b"]
+    assert jobs(huge, room=room(100_000, small=10_000)) == ["a"]
 
 
-QUEUES = st.lists(
-    st.builds(
-        queue,
-        st.integers(0, 10**9),
-        st.integers(1, 60_000),
-        client=st.sampled_from("abc"),
-        each=st.integers(1, 5_000),
-        waited=st.floats(0, 100),
-        in_flight=st.integers(0, 60_000),
-    ),
-    max_size=6,
-    unique_by=lambda one: one.job,
-)
+def test_a_request_that_waits_for_tokens_is_not_overtaken():
+    large = queue("a", 1, client="a", each=40_000, waited=99)
+    giant = queue("giant", 1_000, client="b", each=1)
+    assert packed(large, giant, room=room(100_000, giant=60_000)) is None
 
 
-@given(QUEUES, st.integers(0, 20), st.integers(1, 10**9), st.floats(0, 1))
-def test_no_plan_breaks_a_limit(queues, slots, limit, free):
-    packs = planned(*queues, room=room(int(limit * free), limit, slots))
-    each = {one.job: one.tokens_each for one in queues}
-    least = sum(pack.requests * min(each[job] for job in pack.jobs) for pack in packs)
-    assert len(packs) <= slots
-    assert all(1 <= pack.requests <= 50_000 for pack in packs)
-    assert least <= limit * free or sum(pack.requests for pack in packs) == 1
+def test_each_model_has_its_own_limit():
+    other = queue("b", 1_000, model="n", kind=Kind.TRANSLATION)
+    assert jobs(queue("a", 1_000, waited=99), other, room=room(10_000, giant=9_000)) == ["b"]
 
 
-@given(QUEUES, st.integers(2, 20), st.integers(1, 10**9))
-def test_with_nothing_in_flight_a_job_that_has_waited_always_gets_on(queues, slots, limit):
-    packs = planned(*queues, room=room(limit, limit, slots), linger=0.0)
-    assert bool(packs) == bool(queues)
-
-
-def test_filling_stops_at_each_limit():
-    filling = Filling(max_requests=3, max_bytes=100, max_tokens=50)
-    assert filling.take(40, 10)
-    assert not filling.take(61, 10)
-    assert not filling.take(10, 41)
-    assert filling.take(60, 40)
-    assert filling.take(0, 0)
-    assert not filling.take(0, 0)
-    assert (filling.requests, filling.bytes, filling.tokens) == (3, 100, 50)
-
-
-def test_filling_always_takes_the_first_request():
-    filling = Filling(max_requests=10, max_bytes=100, max_tokens=None)
-    assert filling.take(101, 10**9)
-    assert not filling.take(1, 0)
-    assert math.isfinite(filling.tokens)
+def test_both_kinds_of_one_model_share_its_limit():
+    translations = queue("b", 1_000, kind=Kind.TRANSLATION)
+    assert packed(translations, room=room(100_000, giant=90_000)) is None
