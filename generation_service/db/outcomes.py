@@ -1,0 +1,35 @@
+"""What is recorded of a request that came back: a text, the end of it, or another attempt."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedText:
+    id: int
+    damages: str
+    model: str
+    generated_by: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedText:
+    """A request without a text; tokens are what the useless answer was billed."""
+
+    id: int
+    code: str
+    message: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requeued(FailedText):
+    """Another attempt, in `delay` seconds (None: held until the lot's photos are probed again)."""
+
+    delay: float | None = 0.0
+    larger: bool = False
+    free: bool = False
+    direct: bool = False
