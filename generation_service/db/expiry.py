@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from generation_service.core.limits import SIGNATURE_SECONDS
+from generation_service.core.limits import EVENT_DAYS, SIGNATURE_SECONDS
 from generation_service.db.statements import changed
 
 # The newest signature that is taken has a time 300 s ahead, and is valid for 300 s from then; the
@@ -14,6 +14,7 @@ _SIGNATURE_SECONDS: Final = 2 * SIGNATURE_SECONDS + 60
 EXPIRED: Final = {
     "idempotency_keys": "expires_at < now()",
     "seen_signatures": f"seen_at < now() - interval '{_SIGNATURE_SECONDS} s'",
+    "openai_events": f"received_at < now() - interval '{EVENT_DAYS} days'",
     "rate_limit_windows": "window_start < now() - interval '2 hours'",
     "worker_heartbeats": "ticked_at < now() - interval '1 day'",
 }

@@ -14,6 +14,10 @@ ROWS = {
         "(client, signature, key, seen_at) VALUES ('a', :name, 'k', now() - :age)",
         ("10 min", "12 min"),
     ),
+    "openai_events": (
+        "(id, type, received_at) VALUES (:name, 'batch.completed', now() - :age)",
+        ("95 hours", "97 hours"),
+    ),
     "rate_limit_windows": (
         "(key, window_start, hits) VALUES (:name, now() - :age, 1)",
         ("119 min", "121 min"),
