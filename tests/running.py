@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import leash
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
@@ -40,10 +41,20 @@ class Process:
         if self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait()
+        leash.let_go(self.child.pid)
 
     def stop(self) -> int:
         self.child.terminate()
-        return self.child.wait(timeout=BOOT_SECONDS)
+        code = self.child.wait(timeout=BOOT_SECONDS)
+        leash.let_go(self.child.pid)
+        return code
+
+    def pause(self) -> None:
+        """SIGSTOP the whole group, until `go_on`."""
+        os.killpg(self.child.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.killpg(self.child.pid, signal.SIGCONT)
 
     def output(self) -> str:
         return self.log.read_text()
@@ -60,11 +71,15 @@ def spawn(arguments: list[str], environ: Mapping[str, str], log: Path) -> Proces
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    leash.hold(child.pid)
     return Process(child, log)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunningSimulator:
+    """`again()` starts it anew at the same address, with what it had kept but without rules."""
+
+    command: list[str]
     process: Process
     port: int
 
@@ -72,25 +87,42 @@ class RunningSimulator:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
+    @property
+    def url(self) -> str:
+        """Where it is looked at and steered."""
+        return f"http://127.0.0.1:{self.port}/simulator"
+
+    def told(self, path: str = "") -> Any:
+        """What one of its documents says: "/rules", "/firings", "/requests" or its state."""
+        return json.loads(get(self.url + path)[1])
+
     def ledger(self) -> list[dict[str, Any]]:
         """Every request line that was billed."""
-        lines = get(f"http://127.0.0.1:{self.port}/simulator/ledger")[1].splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in get(f"{self.url}/ledger")[1].splitlines()]
 
     def add_rule(self, **rule: object) -> None:
-        post(f"http://127.0.0.1:{self.port}/simulator/rules", rule)
+        post(f"{self.url}/rules", rule)
+
+    def again(self) -> None:
+        self.process.kill()
+        self.process = spawn(self.command, {}, self.process.log)
+        self.wait_until_up()
+
+    def wait_until_up(self) -> None:
+        until(lambda: answers(f"{self.url}/rules"), what="simulator is up")
 
 
 @contextmanager
 def simulator(folder: Path, *arguments: str) -> Iterator[RunningSimulator]:
     port = free_port()
-    command = ["-m", "openai_simulator", "--port", str(port), "--state", str(folder / "openai")]
-    process = spawn([*command, *arguments], {}, folder / "simulator.log")
+    state = ["--port", str(port), "--state", str(folder / "openai")]
+    command = ["-m", "openai_simulator", *state, *arguments]
+    running = RunningSimulator(command, spawn(command, {}, folder / "simulator.log"), port)
     try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/simulator/rules"), what="simulator is up")
-        yield RunningSimulator(process, port)
+        running.wait_until_up()
+        yield running
     finally:
-        process.kill()
+        running.process.kill()
 
 
 @dataclass
@@ -118,9 +150,9 @@ class RunningService:
         self.process = spawn(_GUNICORN, self.environ, self.folder / "service.log")
 
     def wait_until_healthy(self) -> None:
-        until(self._is_healthy, seconds=BOOT_SECONDS, what="service is healthy")
+        until(self.is_healthy, seconds=BOOT_SECONDS, what="service is healthy")
 
-    def _is_healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         assert self.process.child.poll() is None, self.process.output()
         return answers(f"{self.base_url}/health")
 
@@ -169,6 +201,10 @@ def post(url: str, body: object, headers: Mapping[str, str] | None = None) -> tu
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     every = {"Content-Type": "application/json", **(headers or {})}
     return _send(urllib.request.Request(url, data=data, headers=every, method="POST"))
+
+
+def delete(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    return _send(urllib.request.Request(url, headers=dict(headers or {}), method="DELETE"))
 
 
 def _send(request: urllib.request.Request) -> tuple[int, bytes]:

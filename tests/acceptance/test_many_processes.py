@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from generation_service.db.engine import MIGRATION_LOCK
+from generation_service.worker import STAGES
 from tests.faults import accounts, harness, snapshot
-from tests.faults.stack import stack, workers
+from tests.faults.processes import workers
+from tests.faults.stack import stack
 from tests.faults.watch import Watch
 from tests.waiting import until
 
@@ -48,13 +50,14 @@ def test_two_services_describe_each_lot_once_and_send_each_webhook_once(two):
     assert_all_ends_well(two)
     attempts = {row["attempt"] for row in two.rows("SELECT attempt FROM descriptions")}
     assert attempts == {1}
+    assert {two.asked("POST /v1/files"), two.asked("POST /v1/batches")} == {two.openai_batches()}
     assert len(two.receiver.received) == len(jobs)
     assert accounts.duplicates(two.receiver.received) == 0
 
 
 def test_every_process_of_two_services_runs_the_stages(two):
-    ticking = "SELECT process FROM worker_heartbeats GROUP BY process HAVING count(*) = 7"
-    until(lambda: len(two.rows(ticking)) == 4, what="all four tick each of the seven stages")
+    ticking = "SELECT process FROM worker_heartbeats GROUP BY process HAVING count(*) = :stages"
+    until(lambda: len(two.rows(ticking, stages=len(STAGES))) == 4, what="all four tick each stage")
 
 
 def test_what_a_killed_service_had_begun_is_finished_by_the_other(two):

@@ -13,11 +13,15 @@ from tests.faults.stack import stack
 
 def main() -> int:
     options = _options()
-    plan = Plan(seed=options.seed, rounds=options.rounds)
+    plan = Plan(seed=options.seed, rounds=options.rounds, direct=options.direct)
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     sys.stdout.write(f"seed {plan.seed}, logs in {folder}\n")
     sys.stdout.flush()
-    report = _run(plan, folder, options.services)
+    try:
+        report = _run(plan, folder, options.services)
+    finally:
+        again = f"--rounds {plan.rounds} --seed {plan.seed} --services {options.services}"
+        sys.stdout.write(f"replay: python -m tests.faults {again}{' --direct' * plan.direct}\n")
     sys.stdout.write(f"{report}\n")
     if report.faults:
         return 1
@@ -26,7 +30,7 @@ def main() -> int:
 
 
 def _run(plan: Plan, folder: Path, services: int) -> Report:
-    with stack(folder, None, services=services) as running:
+    with stack(folder, None, services=services, direct=plan.direct) as running:
         return run(running, plan)
 
 
@@ -34,7 +38,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--services", type=int, default=1, help="on one database")
+    parser.add_argument("--services", type=int, default=2, help="on one database")
+    parser.add_argument("--direct", action="store_true", help="as with no Batch API")
     return parser.parse_args()
 
 

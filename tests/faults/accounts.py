@@ -29,15 +29,47 @@ def _description(custom_id: str) -> str:
     return custom_id.partition("-")[0]
 
 
-def wasted(seen: Snapshot, ledger: Iterable[Entry]) -> list[str]:
-    """Texts that nobody was billed for, and bills whose text nobody got, jobs cancelled aside."""
+def wasted(
+    seen: Snapshot, ledger: Iterable[Entry], forgotten: Collection[object] = ()
+) -> list[str]:
+    """Texts that nobody was billed for, and bills whose text nobody got.
+
+    Cancelled jobs and the `forgotten` ids of deleted ones aside.
+    """
     billed = {int(_description(entry["custom_id"])) for entry in ledger if entry["custom_id"]}
     statuses = {row["id"]: row["status"] for row in seen.descriptions}
     completed = {row for row, status in statuses.items() if status == "completed"}
     excused = {row for row, status in statuses.items() if status in {"completed", "cancelled"}}
+    excused |= {row for row in forgotten if isinstance(row, int)}
     return [
         *(f"description {row} has a text that was never billed" for row in completed - billed),
         *(f"description {row} was billed and is {statuses.get(row)}" for row in billed - excused),
+    ]
+
+
+def direct(seen: Snapshot, ledger: Iterable[Entry], asked_again: Mapping[int, int]) -> list[str]:
+    """Requests of jobs billed more often than they were asked for, where each is a direct call.
+
+    Each lot has a photo of its own; translations can only be told apart by their whole body.
+    """
+    entries = [entry for entry in ledger if entry["kind"] == "direct"]
+    described = Counter(url for entry in entries for url in entry["image_urls"])
+    translated = Counter(entry["body_hash"] for entry in entries if not entry["image_urls"])
+    photos = {lot["id"]: lot["photo"] for lot in seen.lots}
+    english = [row for row in seen.descriptions if row["kind"] == "vision"]
+    most = max(asked_again.values(), default=0)
+    return [
+        *(
+            f"description {row['id']} ({row['status']}) was billed {times} times"
+            for row in english
+            if (times := described[photos[row["lot"]]]) > 1 + asked_again.get(row["id"], 0)
+            or (row["status"] == "completed" and not times)
+        ),
+        *(
+            f"translation {body} was billed {times} times"
+            for body, times in translated.items()
+            if times > 1 + most
+        ),
     ]
 
 
@@ -47,12 +79,21 @@ def strangers(seen: Snapshot, at_openai: int) -> list[str]:
     return [] if ours == at_openai else [f"OpenAI has {at_openai} batches, {ours} are ours"]
 
 
-def webhooks(seen: Snapshot, received: Sequence[Received]) -> list[str]:
-    """Each delivery came at least once, always under its one id and with the same bytes."""
+def webhooks(
+    seen: Snapshot, received: Sequence[Received], forgotten: Collection[object] = ()
+) -> list[str]:
+    """Each delivery came at least once, always under its one id and with the same bytes.
+
+    Of a job that was retried, what had not come by then may be left out.
+    """
+    runs = {job["id"]: job["run"] for job in seen.jobs}
     sent = _by_id(received)
-    faults = [f"webhook {unknown} is no delivery" for unknown in sent.keys() - _ids(seen)]
+    known = _ids(seen) | {str(delivery) for delivery in forgotten}
+    faults = [f"webhook {unknown} is no delivery" for unknown in sent.keys() - known]
     for row in seen.deliveries:
         bodies = sent[str(row["id"])]
+        if row["status"] == "failed" and row["run"] < runs[row["job_id"]]:
+            continue
         if row["status"] != "delivered" or not bodies:
             faults.append(f"delivery {row['id']} is {row['status']}, received {len(bodies)} times")
         elif len(set(bodies)) > 1 or not _is_of(row, json.loads(bodies[0])):

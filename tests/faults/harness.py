@@ -1,52 +1,30 @@
-"""Rounds of jobs and faults at random moments, all from one seed, and what came of them."""
+"""Rounds of jobs and faults, all from one seed, and what came of them."""
 
-import os
 import random
-import signal
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from http.client import HTTPException
-from threading import Event
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
-from tests.faults import accounts, invariants
+from tests.faults import accounts, callers, invariants
+from tests.faults.chaos import LOSSES, Chaos
 from tests.faults.snapshot import Snapshot, take
-from tests.faults.stack import Stack, workers
+from tests.faults.stack import Stack
 from tests.faults.watch import Watch
 
-LONGEST_WAIT_SECONDS = 1.5
-LANGUAGES = ("en", "ru", "de", "zh-Hant")
-_SHARE_CANCELLED = 0.15
-_SHARE_AT_ONCE = 0.6
-"""Of the rounds whose fault comes in the very moment that OpenAI misbehaves."""
-
-TROUBLES: Sequence[Mapping[str, Any]] = (
-    {"on": "upload", "do": "reset_after"},
-    {"on": "upload", "do": "slow", "seconds": 0.7},
-    {"on": "upload", "do": "lose_file"},
-    {"on": "create", "do": "reset_before"},
-    {"on": "create", "do": "reset_after"},
-    {"on": "create", "do": "slow", "seconds": 0.7},
-    {"on": "create", "do": "slow", "seconds": 3.0},
-    {"on": "list", "do": "status", "status": 503},
-    {"on": "delete", "do": "slow", "seconds": 0.7},
-    {"on": "retrieve", "do": "status", "status": 500},
-    {"on": "content", "do": "cut_content", "fraction": 0.5},
-    {"on": "content", "do": "slow", "seconds": 0.7},
-    {"on": "batch", "do": "last", "seconds": 1.0},
-    {"on": "batch", "do": "shuffle"},
-)
-"""What OpenAI does: nothing of it loses an answer for good, so no description may fail."""
-_TROUBLES_A_ROUND = 3
+_LAST_RETRIES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
+    """With `direct`, jobs go by direct calls, as they do where there is no Batch API."""
+
     seed: int
     rounds: int
+    direct: bool = False
 
 
 @dataclass
@@ -58,175 +36,147 @@ class Report:
     events: Counter[str] = field(default_factory=Counter)
     figures: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def kills(self) -> int:
+        return sum(times for event, times in self.events.items() if event.startswith("kill"))
+
     def __str__(self) -> str:
-        numbers = {"rounds": self.plan.rounds, **dict(sorted(self.events.items())), **self.figures}
+        numbers = {
+            "rounds": self.plan.rounds,
+            "kills": self.kills,
+            **dict(sorted(self.events.items())),
+            **self.figures,
+        }
         lines = [f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items()]
         return "\n".join([f"seed: {self.plan.seed}", *lines, *self.faults])
 
 
 def run(stack: Stack, plan: Plan) -> Report:
     """Drive `stack` through the plan, then let everything end and check all that must hold."""
-    chance = random.Random(plan.seed)
-    chaos = _Chaos(stack, chance, Report(plan))
+    report = Report(plan)
+    chaos = Chaos(stack, random.Random(plan.seed), report.events)
     began = monotonic()
     with Watch(partial(take, stack.engine)) as watch:
         for _ in range(plan.rounds):
             chaos.round()
-        stack.expire()
-        for service in stack.services:
-            service.wait_until_healthy()
+        _let_end(chaos)
+    seen = take(stack.engine)
+    ledger = stack.simulator.ledger()
+    report.faults += [*watch.faults, *_wrong(chaos, seen, ledger)]
+    report.figures |= _figures(chaos, seen, ledger)
+    report.figures |= {"looks": watch.looks, "seconds": round(monotonic() - began, 1)}
+    return report
+
+
+def _let_end(chaos: Chaos) -> None:
+    """No more faults: what waits goes on, what failed is retried, who was not answered asks."""
+    stack = chaos.stack
+    stack.behave()
+    stack.expire()
+    stack.wait_until_healthy()
+    chaos.wait_for_answers()
+    stack.expire()
+    chaos.let_call()
+    stack.wait_until_all_ended()
+    for _ in range(_LAST_RETRIES):
+        if not chaos.retry():
+            break
         stack.wait_until_all_ended()
-    chaos.report.faults += watch.faults
-    chaos.conclude(take(stack.engine))
-    chaos.report.figures |= {"looks": watch.looks, "seconds": round(monotonic() - began, 1)}
-    return chaos.report
+    chaos.let_call(all_of_them=True)
+    chaos.wait_for_answers()
 
 
-def in_the_end(stack: Stack, seen: Snapshot) -> list[str]:
-    """What is wrong once everything has ended: by database, logs, OpenAI's ledger and receiver."""
+def in_the_end(
+    stack: Stack,
+    seen: Snapshot,
+    lost: Collection[str] = (),
+    forgotten: Collection[object] = (),
+    asked_again: Mapping[int, int] = MappingProxyType({}),
+) -> list[str]:
+    """What is wrong once everything has ended: by database, logs, OpenAI's ledger and receiver.
+
+    `lost` are custom_ids whose answer OpenAI itself gave up, `forgotten` ids of deleted rows,
+    `asked_again` tells how often a description had failed and was retried by its client.
+    """
     ledger = stack.simulator.ledger()
     return [
         *stack.surprises(),
         *invariants.all_described(seen),
-        *accounts.paid_twice(ledger),
-        *accounts.wasted(seen, ledger),
+        *(
+            accounts.direct(seen, ledger, asked_again)
+            if stack.direct
+            else [
+                *accounts.paid_twice(ledger, lost),
+                *accounts.wasted(seen, ledger, forgotten),
+            ]
+        ),
         *accounts.strangers(seen, stack.openai_batches()),
-        *accounts.webhooks(seen, list(stack.receiver.received)),
+        *accounts.webhooks(seen, list(stack.receiver.received), forgotten),
     ]
 
 
-@dataclass
-class _Chaos:
-    stack: Stack
-    chance: random.Random
-    report: Report
-    accepted: dict[str, Sequence[str]] = field(default_factory=dict)
-    """Job id -> its languages, for every job that was answered with 201."""
-    _pause: Event = field(default_factory=Event)
-
-    def round(self) -> None:
-        troubles = self.chance.sample(TROUBLES, _TROUBLES_A_ROUND)
-        for trouble in troubles:
-            self.stack.misbehave(**trouble)
-        before = self.stack.firings()
-        for _ in range(self.chance.randint(1, 3)):
-            self._order()
-        patience = monotonic() + self.chance.uniform(0, LONGEST_WAIT_SECONDS)
-        at_once = self.chance.random() < _SHARE_AT_ONCE
-        self._let_pass(patience, lambda: at_once and self.stack.firings() != before)
-        if self.accepted and self.chance.random() < _SHARE_CANCELLED:
-            self._cancel()
-        possible = [name for name in FAULTS if self.stack.data_dir or name != "kill_database"]
-        self._happen(self.chance.choice(possible))
-
-    def _order(self) -> None:
-        service = self.chance.randrange(len(self.stack.services))
-        languages = self.chance.sample(LANGUAGES, self.chance.randint(1, 3))
-        lots = self.stack.lots(self.chance.randint(2, 6))
-        self.stack.services[service].wait_until_healthy()
-        try:
-            job = self.stack.client(service).job(lots, languages)
-        except (OSError, HTTPException):  # a worker died; the database knows if it had accepted
-            self._happened("answers_lost")
-        else:
-            self.accepted[job] = languages
-
-    def _cancel(self) -> None:
-        """Cancel the newest job, if it has not ended yet."""
-        try:
-            status, _ = self.stack.client().cancel(list(self.accepted)[-1])
-        except (OSError, HTTPException):
-            self._happened("answers_lost")
-        else:
-            self._happened("cancelled" if status == 200 else "too_late_to_cancel")
-
-    def _let_pass(self, until: float, early: Callable[[], bool]) -> None:
-        """The moment of a fault is left to chance: there is no state to wait for."""
-        while monotonic() < until and not early():
-            self._pause.wait(0.02)
-
-    def _happen(self, fault: str) -> None:
-        self._happened(fault)
-        FAULTS[fault](self)
-
-    def _happened(self, event: str) -> None:
-        self.report.events[event] += 1
-
-    def kill_service(self) -> None:
-        """A power cut; sometimes another one while it starts again."""
-        service = self.chance.choice(self.stack.services)
-        service.again()
-        if self.chance.random() < 1 / 4:
-            self._let_pass(monotonic() + self.chance.uniform(0, LONGEST_WAIT_SECONDS), bool)
-            self._happened("killed_at_start")
-            service.again()
-        if len(self.stack.services) == 1:
-            self.stack.expire()
-
-    def kill_worker(self) -> None:
-        """Gunicorn starts another."""
-        for worker in self._a_worker():
-            os.kill(worker, signal.SIGKILL)
-
-    def pause_worker(self) -> None:
-        """For longer than its leases: it goes on where it was, and others have taken over."""
-        for worker in self._a_worker():
-            os.kill(worker, signal.SIGSTOP)
-            self.stack.expire()
-            self._let_pass(monotonic() + self.chance.uniform(0, LONGEST_WAIT_SECONDS), bool)
-            os.kill(worker, signal.SIGCONT)
-
-    def _a_worker(self) -> list[int]:
-        """One worker of any service; none while Gunicorn is starting them."""
-        found = workers(self.chance.choice(self.stack.services))
-        return self.chance.sample(found, min(1, len(found)))
-
-    def expire(self) -> None:
-        """Owners lose their leases while they work."""
-        self.stack.expire()
-
-    def kill_database(self) -> None:
-        self.stack.kill_database()
-
-    def conclude(self, seen: Snapshot) -> None:
-        self.report.faults += [
-            *(f"job {job} was accepted and is gone" for job in self._gone(seen)),
-            *in_the_end(self.stack, seen),
-            *(fault for job in self.accepted for fault in self._results(job)),
-        ]
-        ledger = self.stack.simulator.ledger()
-        self.report.figures |= {
-            "jobs": len(seen.jobs),
-            "lots": len(seen.lots),
-            "descriptions": len(seen.descriptions),
-            "openai_batches": len(seen.openai_batches),
-            "lines_billed": len(ledger),
-            "descriptions_paid_twice": len(accounts.paid_twice(ledger)),
-            "texts_lost": len(invariants.all_described(seen)),
-            "webhooks": len(seen.deliveries),
-            "webhooks_repeated": accounts.duplicates(list(self.stack.receiver.received)),
-        }
-
-    def _gone(self, seen: Snapshot) -> set[str]:
-        return self.accepted.keys() - {str(job["id"]) for job in seen.jobs}
-
-    def _results(self, job: str) -> list[str]:
-        """What a client finds wrong with the results of a job that was not cancelled."""
-        status, document = self.stack.client().results(job)
-        if status == 200 and document["status"] == "cancelled":
-            return []
-        found = [
-            [entry["language"] for entry in lot["descriptions"] if entry["damages"]]
-            for lot in document.get("results", {}).get("lots", [])
-        ]
-        wrong = [languages for languages in found if languages != self.accepted[job]]
-        return [f"results of {job} ({status}): {wrong or 'no lots'}"] if wrong or not found else []
+def _wrong(chaos: Chaos, seen: Snapshot, ledger: Sequence[Mapping[str, Any]]) -> list[str]:
+    stack = chaos.stack
+    repeated = accounts.duplicates(list(stack.receiver.received))
+    return [
+        *(f"job {job} was accepted and is gone" for job in _gone(chaos, seen)),
+        *in_the_end(stack, seen, stack.lost(LOSSES), chaos.forgotten, chaos.asked_again),
+        *(fault for job in chaos.accepted for fault in _results(chaos, job)),
+        *callers.faults(chaos.callers, ledger),
+        *(
+            [f"{repeated} webhooks came again, though {_under_way(chaos)} were under way"]
+            if repeated > _under_way(chaos)
+            else []
+        ),
+    ]
 
 
-FAULTS: Mapping[str, Callable[[_Chaos], None]] = {
-    "kill_service": _Chaos.kill_service,
-    "kill_worker": _Chaos.kill_worker,
-    "pause_worker": _Chaos.pause_worker,
-    "kill_database": _Chaos.kill_database,
-    "expire_leases": _Chaos.expire,
-}
+def _under_way(chaos: Chaos) -> int:
+    return chaos.in_flight + sum(chaos.stack.caught)
+
+
+def _gone(chaos: Chaos, seen: Snapshot) -> set[str]:
+    return chaos.accepted.keys() - chaos.deleted - {str(job["id"]) for job in seen.jobs}
+
+
+def _results(chaos: Chaos, job: str) -> list[str]:
+    """What a client finds wrong with the results of a job that was not cancelled."""
+    if job in chaos.deleted:
+        return []
+    status, document = chaos.stack.client().results(job)
+    if status == 200 and document["status"] == "cancelled":
+        return []
+    found = [
+        [entry["language"] for entry in lot["descriptions"] if entry["damages"]]
+        for lot in document.get("results", {}).get("lots", [])
+    ]
+    wrong = [languages for languages in found if languages != list(chaos.accepted[job])]
+    return [f"results of {job} ({status}): {wrong or 'no lots'}"] if wrong or not found else []
+
+
+def _figures(
+    chaos: Chaos, seen: Snapshot, ledger: Sequence[Mapping[str, Any]]
+) -> dict[str, object]:
+    stack = chaos.stack
+    lost = stack.lost(LOSSES)
+    unfinished = [lot for lot in seen.lots if lot["status"] not in {"completed", "cancelled"}]
+    return {
+        "jobs": len(seen.jobs),
+        "jobs_deleted": len(chaos.deleted),
+        "runs": sum(job["run"] for job in seen.jobs),
+        "lots": len(seen.lots),
+        "lots_lost": len(unfinished),
+        "descriptions": len(seen.descriptions),
+        "openai_batches": len(seen.openai_batches),
+        "lines_billed": sum(entry["kind"] == "batch" for entry in ledger),
+        "lines_whose_answer_openai_lost_or_refused": len(lost),
+        "lines_paid_twice": len(accounts.paid_twice(ledger, lost)),
+        "failed_requests_retried": chaos.asked_again.total(),
+        "direct_calls_billed": sum(entry["kind"] == "direct" for entry in ledger),
+        "requests_for_one_lot": len(chaos.callers),
+        "answers_lost_by_a_crash": sum(each.unknown - each.told for each in chaos.callers),
+        "outcomes_told_to_be_unknown": sum(each.told for each in chaos.callers),
+        "webhooks": len(seen.deliveries),
+        "webhooks_repeated": accounts.duplicates(list(stack.receiver.received)),
+        "webhooks_under_way_at_a_fault": _under_way(chaos),
+    }

@@ -4,7 +4,7 @@ Each check is given what was seen and returns what is wrong with it, in words; n
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from tests.faults.snapshot import Row, Snapshot
 
@@ -113,16 +113,18 @@ def ended_jobs_are_settled(seen: Snapshot) -> Iterator[str]:
             yield f"description {row['id']} of an ended job is {row['status']}"
 
 
-def ended_jobs_have_deliveries(seen: Snapshot) -> Iterator[str]:
-    """One delivery for each URL and part, from the moment the job ends."""
+def ended_runs_have_deliveries(seen: Snapshot) -> Iterator[str]:
+    """One delivery for each run, URL and part, from the moment the run ends."""
     urls = _by((lot for lot in seen.lots if lot["webhook_url"]), "job_id")
     deliveries = _by(seen.deliveries, "job_id")
     for job in seen.jobs:
-        ended = job["status"] in _TERMINAL
-        expected = {lot["webhook_url"] for lot in urls[job["id"]]} if ended else set()
-        found = Counter((row["webhook_url"], row["part"]) for row in deliveries[job["id"]])
-        if {url for url, _ in found} != expected or set(found.values()) - {1}:
-            yield f"job {job['id']} ({job['status']}) has deliveries {dict(found)}"
+        ended = job["run"] if job["status"] in _TERMINAL else job["run"] - 1
+        hooks = {lot["webhook_url"] for lot in urls[job["id"]]}
+        expected = {(run, url) for run in range(1, ended + 1) for url in hooks}
+        rows = deliveries[job["id"]]
+        found = Counter((row["run"], row["webhook_url"], row["part"]) for row in rows)
+        if {(run, url) for run, url, _ in found} != expected or set(found.values()) - {1}:
+            yield f"run {job['run']} of job {job['id']} ({job['status']}) has {dict(found)}"
 
 
 AT_EACH_LOOK: Sequence[Callable[[Snapshot], Iterator[str]]] = (
@@ -130,7 +132,7 @@ AT_EACH_LOOK: Sequence[Callable[[Snapshot], Iterator[str]]] = (
     submitted_is_done_failed_or_pending,
     translations_come_with_the_english,
     ended_jobs_are_settled,
-    ended_jobs_have_deliveries,
+    ended_runs_have_deliveries,
 )
 
 
@@ -148,17 +150,38 @@ _LASTING = {
 
 
 def between(before: Snapshot, after: Snapshot) -> list[str]:
-    """What had ended stays as it was."""
-    faults = []
-    for table, names in _LASTING.items():
-        now = {row["id"]: row for row in getattr(after, table)}
-        for row in getattr(before, table):
-            if row["status"] in {*_TERMINAL, "settled"}:
-                was = {name: row[name] for name in names}
-                found = now.get(row["id"], {})
-                if was != {name: found.get(name) for name in names}:
-                    faults.append(f"{table} {row['id']} changed from {was} to {dict(found)}")
-    return faults
+    """What had ended stays as it was; of a job that was retried, what had come to a good end.
+
+    Nothing is said of a job that is gone: whether anybody deleted it is not known here.
+    """
+    runs = {job["id"]: job["run"] for job in after.jobs}
+    again = {job["id"] for job in before.jobs if runs.get(job["id"], 0) > job["run"]}
+    return [
+        fault
+        for table, names in _LASTING.items()
+        for fault in _changed(table, names, (before, after), (runs, again))
+    ]
+
+
+def _changed(
+    table: str,
+    names: Sequence[str],
+    looks: tuple[Snapshot, Snapshot],
+    jobs: tuple[Mapping[object, int], Collection[object]],
+) -> Iterator[str]:
+    before, after = looks
+    there, again = jobs
+    now = {row["id"]: row for row in getattr(after, table)}
+    for row in getattr(before, table):
+        job = row["id"] if table == "jobs" else row.get("job_id")
+        lasts = {"completed", "delivered", "settled"} if job in again else {*_TERMINAL, "settled"}
+        gone = table != "openai_batches" and job not in there
+        if row["status"] not in lasts or gone or (table == "jobs" and job in again):
+            continue
+        was = {name: row[name] for name in names}
+        found = now.get(row["id"], {})
+        if was != {name: found.get(name) for name in names}:
+            yield f"{table} {row['id']} changed from {was} to {dict(found)}"
 
 
 def all_described(seen: Snapshot) -> list[str]:

@@ -8,24 +8,26 @@ from sqlalchemy import Engine, text
 
 Row = Mapping[str, Any]
 
+_THERE = "job_id IN (SELECT id FROM batch_jobs WHERE status <> 'deleted')"
+"""A deleted job is erased bit by bit, and nobody sees any of it."""
 _QUERIES = {
-    "jobs": "SELECT * FROM batch_jobs",
-    "lots": """
-        SELECT id, job_id, lot_id, status, error_code, webhook_url,
+    "jobs": "SELECT * FROM batch_jobs WHERE status <> 'deleted'",
+    "lots": f"""
+        SELECT id, job_id, lot_id, status, error_code, webhook_url, image_urls[1] AS photo,
                cardinality(image_urls) AS images, cardinality(missing_images) AS missing
-        FROM batch_lots
+        FROM batch_lots WHERE {_THERE}
     """,
-    "descriptions": """
+    "descriptions": f"""
         SELECT id, job_id, lot, kind, language, status, attempt, openai_batch,
                md5(damages) AS damages, error_code
-        FROM descriptions
+        FROM descriptions WHERE {_THERE}
     """,
     "openai_batches": "SELECT id, kind, status, openai_id, requests, errors FROM openai_batches",
-    "shares": "SELECT * FROM job_openai_batches",
-    "deliveries": """
+    "shares": f"SELECT * FROM job_openai_batches WHERE {_THERE}",
+    "deliveries": f"""
         SELECT id, batch_job_id AS job_id, run, webhook_url, part, parts, status, attempt_count,
                delivered_at
-        FROM webhook_deliveries
+        FROM webhook_deliveries WHERE batch_{_THERE}
     """,
 }
 

@@ -4,18 +4,16 @@ Time is not waited for: leases and pauses of the dead are ended in the database,
 time that they have left had passed.
 """
 
-import json
 import os
 import re
 import signal
-import subprocess
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
@@ -33,6 +31,18 @@ HOOK = "/hook"
 THANKS = Reply(body=b"thanks", drip=0.05)
 """A receiver that takes its time, so that a fault may well come while it answers."""
 END_SECONDS = 90.0
+HANG_SECONDS = 2.0
+"""How long OpenAI stays silent, should its caller live: longer than any kill takes."""
+LEASED = (
+    *("openai_batches", "batch_lots", "image_probes", "webhook_deliveries"),
+    *("idempotency_keys", "descriptions"),
+)
+PAUSES = {
+    "openai_batches": "next_try_at",
+    "descriptions": "available_at",
+    "model_limits": "paused_until",
+}
+"""Time that would only be waited for, by table; 'infinity' waits for an event."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,10 @@ class Stack:
     engine: Engine
     data_dir: Path | None
     """Where the services' own PostgreSQL is, if that is what they use."""
+    direct: bool = False
+    """Whether jobs are worked by direct calls, as with servers that have no Batch API."""
+    caught: list[int] = field(default_factory=list)
+    """How many deliveries were being sent when leases were ended: each may come once more."""
 
     @property
     def service(self) -> RunningService:
@@ -55,10 +69,15 @@ class Stack:
         return Client(self.services[number])
 
     def lots(self, count: int, **more: object) -> list[Lot]:
-        """Lots that name the receiver as their webhook."""
+        """Lots that name the receiver as their webhook.
+
+        With direct calls each has a photo of its own: by that OpenAI's ledger tells them apart.
+        """
         hook = {"webhook": self.receiver.url(HOOK)}
-        photo = self.photos.url("/1.jpg")
-        return [lot(f"lot-{number}", photo, **{**hook, **more}) for number in range(count)]
+        mark = uuid4().hex
+        paths = [f"/1.jpg?{mark}-{n}" if self.direct else "/1.jpg" for n in range(count)]
+        photos = map(self.photos.url, paths)
+        return [lot(f"lot-{n}", photo, **{**hook, **more}) for n, photo in enumerate(photos)]
 
     def rows(self, statement: str, **values: object) -> list[Mapping[str, Any]]:
         with self.engine.connect() as connection:
@@ -69,10 +88,20 @@ class Stack:
             connection.execute(text(statement))
 
     def power_cut(self) -> None:
-        """Kill -9 every process of the only service, and start it again."""
-        self.service.process.kill()
+        """Kill -9 every process of every service, and start them again."""
+        for service in self.services:
+            service.process.kill()
         self.expire()
-        self.service.again()
+        for service in self.services:
+            service.again()
+
+    def kill_simulator(self) -> None:
+        """Kill -9 OpenAI's stand-in and start it again, with the misbehaviour still owed."""
+        owed = [rule for rule in self.simulator.told("/rules") if not rule["fired"]]
+        self.simulator.again()
+        for rule in owed:
+            known = ("id", "seen", "fired")
+            self.simulator.add_rule(**{k: v for k, v in rule.items() if k not in known})
 
     def kill_database(self) -> None:
         """Kill -9 the services' own PostgreSQL, and wait until they have started it again."""
@@ -83,8 +112,7 @@ class Stack:
         until(
             lambda: self._database_began() not in {None, began}, what="PostgreSQL is started again"
         )
-        for service in self.services:
-            service.wait_until_healthy()
+        self.wait_until_healthy()
 
     def _database_began(self) -> object:
         """When PostgreSQL was started, None while it does not run."""
@@ -95,8 +123,13 @@ class Stack:
 
     def openai_batches(self) -> int:
         """How many batches OpenAI has, whatever became of them."""
-        state = json.loads(running.get(f"http://127.0.0.1:{self.simulator.port}/simulator")[1])
-        return sum(state["batches"].values())
+        batches: dict[str, int] = self.simulator.told()["batches"]
+        return sum(batches.values())
+
+    def asked(self, call: str) -> int:
+        """How often OpenAI was asked this, `POST /v1/files` say, since it was started."""
+        answers: dict[str, int] = self.simulator.told("/requests").get(call, {})
+        return sum(answers.values())
 
     def surprises(self) -> list[str]:
         """What the services logged as an error with its traceback: a fault nobody expected."""
@@ -107,36 +140,66 @@ class Stack:
 
     def expire(self) -> None:
         """End all leases and pauses at once, whether their holders live or not."""
-        for table in ("openai_batches", "batch_lots", "image_probes", "webhook_deliveries"):
-            self.execute(
-                f"UPDATE {table} SET lease_expires_at = now() - interval '1 s'"
-                " WHERE lease_expires_at > now()"
-            )
-        self.execute("UPDATE openai_batches SET next_try_at = now() WHERE next_try_at > now()")
+        for table in LEASED:
+            ended = self._let_end(table, "lease_expires_at")
+            if table == "webhook_deliveries":
+                self.caught.append(ended)
+        self.hurry()
+
+    def hurry(self) -> None:
+        """End all pauses; leases stay."""
+        for table, column in PAUSES.items():
+            self._let_end(table, column)
+
+    def _let_end(self, table: str, column: str) -> int:
+        """The number of rows; those that a paused process has locked are left as they are."""
+        statement = f"""
+            UPDATE {table} SET {column} = now() - interval '1 s' WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM {table} WHERE {column} > now() AND {column} < 'infinity'
+                FOR UPDATE SKIP LOCKED))
+        """
+        with self.engine.begin() as connection:
+            return connection.execute(text(statement)).rowcount
+
+    def wait_until_healthy(self) -> None:
+        for service in self.services:
+            service.wait_until_healthy()
+
+    def sending(self) -> int:
+        """How many deliveries somebody has claimed to send."""
+        return len(self.rows("SELECT FROM webhook_deliveries WHERE lease_expires_at > now()"))
 
     def misbehave(self, on: str, do: str, **more: object) -> None:
         """Make OpenAI do this once, unless `times` says otherwise."""
-        self.simulator.add_rule(**{"on": on, "do": do, "times": 1, **more})
+        hanging = {"seconds": HANG_SECONDS} if do.startswith("hang") else {}
+        self.simulator.add_rule(**{"on": on, "do": do, "times": 1, **hanging, **more})
 
     def firings(self) -> Counter[str]:
         """How often OpenAI has misbehaved, by the point where it did."""
-        url = f"http://127.0.0.1:{self.simulator.port}/simulator/firings"
-        return Counter(firing["on"] for firing in json.loads(running.get(url)[1]))
+        return Counter(firing["on"] for firing in self.simulator.told("/firings"))
+
+    def lost(self, actions: Collection[str]) -> list[str]:
+        """The custom_ids of lines to which OpenAI has done any of this."""
+        done = (
+            each["custom_id"] for each in self.simulator.told("/firings") if each["do"] in actions
+        )
+        return [custom_id for custom_id in done if custom_id]
 
     def fired(self, on: str) -> int:
         return self.firings()[on]
 
     def behave(self) -> None:
         """Take back what was asked for by `misbehave` and has not happened yet."""
-        url = f"http://127.0.0.1:{self.simulator.port}/simulator/rules"
-        with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10):
-            pass
+        running.delete(f"{self.simulator.url}/rules")
 
     def wait_until_all_ended(self) -> None:
         until(self._is_idle, seconds=END_SECONDS, what="every job and delivery has ended")
+        until(lambda: not self.simulator.told()["calls"], what="no call is under way")
+        until(self._is_idle, seconds=END_SECONDS, what="nothing came of the last calls")
 
     def _is_idle(self) -> bool:
         assert all(service.process.child.poll() is None for service in self.services)
+        self.hurry()
         return not self.rows(
             """
             SELECT id FROM batch_jobs WHERE completed_at IS NULL
@@ -146,16 +209,10 @@ class Stack:
         )
 
 
-def workers(service: RunningService) -> list[int]:
-    """The process ids of a service's Gunicorn workers."""
-    listed = subprocess.run(
-        ["pgrep", "-P", str(service.process.child.pid)], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in listed.stdout.split()]
-
-
 @contextmanager
-def stack(folder: Path, database_url: str | None, *, services: int = 1) -> Iterator[Stack]:
+def stack(
+    folder: Path, database_url: str | None, *, services: int = 1, direct: bool = False
+) -> Iterator[Stack]:
     """Without a `database_url` the services share a PostgreSQL of their own, in DATA_DIR."""
     data = folder / "data"
     with ExitStack() as stopping:
@@ -170,10 +227,12 @@ def stack(folder: Path, database_url: str | None, *, services: int = 1) -> Itera
             "OPENAI_BASE_URL": openai.base_url,
             "ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{photos.port},127.0.0.1:{receiver.port}",
             "WEBHOOK_RETRY_SECONDS": "0,0.5,0.5,0.5,0.5",
+            "OPENAI_BATCH_API": "off" if direct else "on",
         }
         homes = [folder / f"service-{number}" for number in range(services)]
         for home in homes:
             home.mkdir()
         started = [enter(running.service(home, environ)) for home in homes]
         engine = create_engine(url, poolclass=NullPool)
-        yield Stack(started, openai, photos, receiver, engine, None if database_url else data)
+        own = None if database_url else data
+        yield Stack(started, openai, photos, receiver, engine, own, direct)

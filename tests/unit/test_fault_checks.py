@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults import accounts, invariants
+from tests.faults import accounts, callers, invariants
+from tests.faults.callers import Caller
 from tests.faults.snapshot import Row, Snapshot
 from tests.servers import Received
 
@@ -107,6 +108,8 @@ def test_a_counter_that_the_rows_do_not_bear_out_is_found(counter):
         {"shares": [{**SHARE, "completed": 1}]},
         {"lots": [{**LOT, "status": "translating"}]},
         {"deliveries": []},
+        {"deliveries": [{**DELIVERY, "run": 2}]},
+        {"jobs": [{**JOB, "run": 2}]},
         {"deliveries": [DELIVERY, {**DELIVERY, "id": "other"}]},
         {"jobs": [{**JOB, "status": "translating"}]},
     ],
@@ -128,6 +131,22 @@ def test_what_changes_after_its_end_is_found(changes):
     assert len(invariants.between(SOUND, replace(SOUND, **changes))) == 1
 
 
+RETRIED = {**JOB, "run": 2, "status": "translating", "completed_at": None}
+
+
+def test_a_retry_changes_what_had_failed_and_nothing_else():
+    failed = replace(SOUND, descriptions=[ENGLISH, {**RUSSIAN, "status": "failed"}])
+    again = replace(SOUND, jobs=[RETRIED], descriptions=[ENGLISH, {**RUSSIAN, "status": "queued"}])
+    assert invariants.between(failed, again) == []
+    without = replace(again, descriptions=[{**ENGLISH, "damages": None}, RUSSIAN])
+    assert len(invariants.between(failed, without)) == 1
+
+
+def test_nothing_is_said_of_a_job_that_is_gone():
+    assert invariants.between(SOUND, Snapshot([], [], [], [BATCH], [], [])) == []
+    assert invariants.between(SOUND, Snapshot([], [], [], [], [], []))
+
+
 def test_a_missing_text_is_found_unless_the_job_was_cancelled():
     without = replace(SOUND, descriptions=[ENGLISH, {**RUSSIAN, "damages": None}])
     assert invariants.all_described(without) == ["lot 1 has 0 texts in ru"]
@@ -143,6 +162,38 @@ def test_a_description_billed_twice_is_found_whichever_attempt_it_was():
 def test_an_answer_that_openai_lost_may_be_paid_again():
     assert accounts.paid_twice(bill("1-1", "1-2"), lost=["1-1"]) == []
     assert accounts.paid_twice(bill("1-1", "1-2", "1-3"), lost=["1-1"])
+
+
+def direct(url, body="body"):
+    return {
+        "kind": "direct",
+        "custom_id": None,
+        "image_urls": [url] if url else [],
+        "body_hash": body,
+    }
+
+
+def test_a_direct_call_made_twice_is_found_unless_its_client_retried():
+    seen = replace(SOUND, lots=[{**LOT, "photo": "photo"}])
+    once = [direct("photo"), direct(None)]
+    assert accounts.direct(seen, once, {}) == []
+    assert len(accounts.direct(seen, [*once, *once], {})) == 2
+    assert accounts.direct(seen, [*once, *once], {1: 1}) == []
+    assert accounts.direct(seen, [], {}) == ["description 1 (completed) was billed 0 times"]
+
+
+def caller(**fields):
+    photo = {"lot_id": "one", "images": [{"url": "photo"}]}
+    return Caller("caller", photo, ["en"], **{"answer": "text", **fields})
+
+
+def test_a_lot_asked_for_at_once_may_be_billed_once_more_for_each_lost_answer():
+    twice = [direct("photo")] * 2
+    assert callers.faults([caller()], twice[:1]) == []
+    assert callers.faults([caller(unknown=1)], twice) == []
+    assert callers.faults([caller()], twice) == ["caller was billed 2 times, 0 answers were lost"]
+    assert callers.faults([caller(answer=None)], twice[:1]) == ["caller was never answered"]
+    assert callers.faults([caller()], [direct("photo"), direct(None), direct(None)])
 
 
 def test_bills_without_a_text_and_texts_without_a_bill_are_found():
