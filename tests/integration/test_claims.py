@@ -1,0 +1,60 @@
+"""Claims made in the same instant: each gets other work, and none waits for another."""
+
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import lots, openai_batches
+from generation_service.pipeline import pack, probe
+from tests.integration.stages import go_on, stages
+
+
+@pytest.fixture
+def world(engine):
+    with stages(engine) as running:
+        yield running
+
+
+@contextmanager
+def two_at_once(world):
+    """Two transactions that are both open; one that waited for the other would fail."""
+    engine = world.resources.engine
+    with engine.begin() as first, engine.begin() as second:
+        second.execute(text("SET LOCAL lock_timeout = '2s'"))
+        yield first, second
+
+
+def claim_lots(connection, limit):
+    found = lots.claim(connection, token=uuid4(), limit=limit, lease_seconds=LEASE_SECONDS)
+    return {lot.id for lot in found}
+
+
+def claim_batch(connection):
+    found = openai_batches.claim(
+        connection, [OpenAIBatchStatus.BUILDING], token=uuid4(), lease_seconds=LEASE_SECONDS
+    )
+    return found and found.id
+
+
+def test_no_lot_is_claimed_twice(world):
+    world.accept(world.lots(6), ["en"])
+    with two_at_once(world) as (first, second):
+        ours, theirs = claim_lots(first, limit=4), claim_lots(second, limit=6)
+    assert (len(ours), len(theirs), ours & theirs) == (4, 2, set())
+
+
+def test_no_openai_batch_is_claimed_twice(world):
+    for _ in range(2):
+        world.accept(world.lots(2), ["en"])
+        probe.tick(world.resources, go_on)
+        pack.tick(world.resources, go_on)
+    with two_at_once(world) as (first, second):
+        ours, theirs = claim_batch(first), claim_batch(second)
+        assert ours
+        assert theirs
+        assert ours != theirs
+        assert claim_batch(second) is None
