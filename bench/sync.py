@@ -22,7 +22,7 @@ def measure(world: World) -> Row:
     car = world.cars[0]
     client = world.client
     with requests.Session() as session, ThreadPoolExecutor(2) as pool:
-        floor = _Floor(world, session, pool)
+        floor = Floor(world, session, pool)
         times: list[tuple[float, float]] = []
         for turn in range(WARM_UP + ROUNDS):
             lot_id = f"{car['lot_id']}-{turn}"  # or the first answer would be replayed
@@ -53,7 +53,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-class _Floor:
+class Floor:
     """The same questions with nothing around them: vision, then both translations side by side."""
 
     def __init__(self, world: World, session: requests.Session, pool: ThreadPoolExecutor) -> None:
