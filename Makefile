@@ -30,7 +30,7 @@ run: .venv/runtime ## Serve on this machine, with simulated texts unless OPENAI_
 test: .venv/dev ## Run every test
 	@for tool in jq node openssl curl; do command -v "$$tool" >/dev/null \
 		|| echo "Left out: the tests of examples/ that need $$tool, which is not installed."; done
-	@$(VENV_PYTHON) -m pytest
+	@$(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/dev ## Check style, types and the direction of imports
 	@$(VENV_PYTHON) -m ruff check .
@@ -42,11 +42,12 @@ format: .venv/dev ## Format the code and mend what ruff can mend
 	@$(VENV_PYTHON) -m ruff check --fix .
 	@$(VENV_PYTHON) -m ruff format .
 
-chaos: .venv/dev ## Kill everything at random for ROUNDS rounds and check that nothing is lost or paid twice
-	@$(VENV_PYTHON) -m tests.faults --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED))
+chaos: .venv/dev ## Kill everything for ROUNDS rounds (SEED=, SERVICES=, DIRECT=1): is anything lost or paid twice?
+	@$(VENV_PYTHON) -m tests.faults --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SERVICES),--services $(SERVICES)) $(if $(DIRECT),--direct)
 
-bench: .venv/dev ## Measure; see bench/
-	@$(VENV_PYTHON) -m bench
+bench: .venv/dev ## Measure, with a large job of SCALE=50000 lots; see bench/
+	@$(VENV_PYTHON) -m bench $(if $(SCALE),--scale $(SCALE))
 
 lock: ## Pin requirements*.txt anew from requirements*.in
 	@tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

@@ -36,6 +36,8 @@ class Config:
     webhook_secret: str | None = field(default=None, repr=False)
     """Signs webhooks to `default` (Standard Webhooks); unset: made from the client's key."""
     webhook_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    openai_webhook_secret: str | None = field(default=None, repr=False)
+    """Verifies the events that OpenAI sends; unset: they are not taken."""
     rate_limit_sync: int = 100
     rate_limit_batch: int = 20
     rate_limit_polling: int = 1_000
@@ -51,6 +53,11 @@ class Config:
     """Empty: the field is not sent (for models that do not reason)."""
     translation_reasoning_effort: str = "none"
     openai_poll_seconds: float = 30.0
+    openai_batch_api: str = "auto"
+    """on, off, or auto: the server is asked at start whether it has one."""
+    deadline_fallback: bool = False
+    """Whether what a job's 24 hours run out for goes by direct calls, at full price."""
+    direct_calls_per_process: int = 8
     batch_linger_seconds: float = 10.0
     """How long a small job's requests wait for others to share an OpenAI batch with."""
     sync_deadline_seconds: float = 285.0
@@ -66,6 +73,8 @@ class Config:
     webhook_retry_seconds: tuple[float, ...] = (0.0, 30.0, 60.0, 120.0, 240.0)
     public_url: str = ""
     """Where clients reach the service, for the links in webhooks; empty: links are paths."""
+    retention_days: int = 90
+    """Jobs that ended so long ago are deleted; 0: none are."""
     web_concurrency: int = 2
     log_level: str = "INFO"
     session_secret: str | None = field(default=None, repr=False)
@@ -149,6 +158,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "accept_v1_signatures": read.flag,
     "webhook_secret": read.webhook_secret,
     "webhook_secrets": read.webhook_secrets,
+    "openai_webhook_secret": read.webhook_secret,
     "rate_limit_sync": read.integer(1, 1_000_000),
     "rate_limit_batch": read.integer(1, 1_000_000),
     "rate_limit_polling": read.integer(1, 1_000_000),
@@ -162,6 +172,9 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
         "", "none", "minimal", "low", "medium", "high", "xhigh"
     ),
     "openai_poll_seconds": read.number(0.1, 3_600),
+    "openai_batch_api": read.one_of("auto", "on", "off"),
+    "deadline_fallback": read.flag,
+    "direct_calls_per_process": read.integer(1, 128),
     "batch_linger_seconds": read.number(0, 3_600),
     "sync_deadline_seconds": read.number(1, 300),
     "max_sync_per_process": read.integer(1, 1_000),
@@ -174,6 +187,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_active_openai_batches": read.integer(1, 1_000),
     "webhook_retry_seconds": read.schedule,
     "public_url": read.http_url,
+    "retention_days": read.integer(0, 36_500),
     "web_concurrency": read.integer(1, 64),
     "log_level": read.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
     "session_secret": read.key,

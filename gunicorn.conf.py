@@ -9,6 +9,7 @@ from dotenv import load_dotenv
 from sqlalchemy.exc import DBAPIError
 
 from config import Config, ConfigError
+from generation_service.api.body import READERS, WAITING
 from generation_service.app import prepare_database
 from generation_service.db.embedded_files import EmbeddedPostgresError
 
@@ -20,10 +21,10 @@ except ConfigError as error:
 
 bind = f"{_config.host}:{_config.port}"
 workers = _config.web_concurrency
-worker_class = "gthread"
-# At most 56 are in synchronous calls, 40 receive bodies and 8 wait to: 16 stay free for polling and
-# health.
-threads = 120
+worker_class = "generation_service.api.gunicorn_worker.Worker"
+# Whatever else is held up, some stay free for polling and health.
+_FREE_THREADS = 16
+threads = _config.max_sync_per_process + READERS + WAITING + _FREE_THREADS
 graceful_timeout = 330  # a synchronous call may take 285 s
 timeout = 120
 keepalive = 5

@@ -1,5 +1,7 @@
 """create_app: the only place where the parts are put together."""
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -9,11 +11,18 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, text
 
 from generation_service.api import routes
+from generation_service.cli import commands
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
 from generation_service.db import operations
 from generation_service.db.embedded import acquire
-from generation_service.db.engine import ENGINE_OPTIONS, driver_url, make_engine, migrate
+from generation_service.db.engine import (
+    ENGINE_OPTIONS,
+    driver_url,
+    keep_sound,
+    make_engine,
+    migrate,
+)
 from generation_service.db.models.base import Base
 from generation_service.pipeline.resources import Resources
 from generation_service.telemetry import configure_logs
@@ -42,6 +51,7 @@ def create_app(config: "Config") -> Flask:
         database_alive=lambda: _answers(engine),
         stages_tick=worker.is_ticking,
     )
+    commands.register(app, resources, quiet=partial(configure_logs, "WARNING", sys.stderr))
     return app
 
 
@@ -63,6 +73,7 @@ def _database(app: Flask, config: "Config") -> Engine:
     database = SQLAlchemy(app, model_class=Base)
     with app.app_context():
         engine: Engine = database.engine
+    keep_sound(engine)
     return engine
 
 

@@ -1,15 +1,16 @@
-"""Logs: one JSON object a line on stdout."""
+"""Logs: one JSON object a line on stdout, or where stdout belongs to a command, on stderr."""
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 _LEVELS = logging.getLevelNamesMapping()
 
 
-def configure_logs(level: str) -> None:
-    """Send our events and the libraries' warnings through one JSON renderer."""
+def configure_logs(level: str, stream: TextIO | None = None) -> None:
+    """Send our events and the libraries' warnings through one JSON renderer, to stdout if unset."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -19,10 +20,10 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()

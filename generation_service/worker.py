@@ -19,7 +19,17 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
 from generation_service.db import operations
-from generation_service.pipeline import collect, deliver, pack, poll, probe, submit, sweep
+from generation_service.pipeline import (
+    collect,
+    deliver,
+    direct,
+    lanes,
+    pack,
+    poll,
+    probe,
+    submit,
+    sweep,
+)
 from generation_service.pipeline.check_models import check_models
 from generation_service.pipeline.resources import Beat, Resources
 
@@ -32,24 +42,28 @@ Stage = Callable[[Resources, Beat], bool]
 
 STAGES: Mapping[str, Stage] = {
     "probe": probe.tick,
+    "lanes": lanes.tick,
     "pack": pack.tick,
     "submit": submit.tick,
     "poll": poll.tick,
     "collect": collect.tick,
+    "direct": direct.tick,
     "deliver": deliver.tick,
     "sweep": sweep.tick,
 }
 
 # Seconds between the ticks of stages that need not look as often as the others.
-_INTERVALS: Mapping[str, float] = {"sweep": sweep.EVERY_SECONDS}
+_INTERVALS: Mapping[str, float] = {"lanes": lanes.EVERY_SECONDS, "sweep": sweep.EVERY_SECONDS}
 
 # Whose work may have come into being by a stage's work: it looks at once, not at its next tick.
 WAKES: Mapping[str, tuple[str, ...]] = {
-    "probe": ("pack", "deliver"),
+    "probe": ("pack", "direct", "deliver"),
+    "lanes": ("submit", "poll", "direct", "deliver"),
     "pack": ("submit",),
     "submit": (),
     "poll": ("collect",),
-    "collect": ("pack", "probe", "deliver"),
+    "collect": ("pack", "direct", "probe", "deliver"),
+    "direct": ("probe", "deliver"),
     "deliver": (),
     "sweep": (),
 }

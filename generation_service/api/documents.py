@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from generation_service.clients.webhooks import DeliveryOutcome
+from generation_service.core.estimates import expected_duration
 from generation_service.core.status import JOB_ACTIVE, Kind
 from generation_service.core.times import timestamp
 from generation_service.core.webhooks import is_delivered
@@ -76,6 +77,19 @@ def cancelled_document(job: Job) -> Document:
         "job_id": str(job.id),
         "status": job.status.value,
         "message": "Job successfully cancelled",
+    }
+
+
+def retried_document(job: Job) -> Document:
+    """The new run; `retried_lots` are those that have failed and are worked on again."""
+    lots = job.lots_total - job.lots_settled
+    return {
+        "job_id": str(job.id),
+        "status": job.status.value,
+        "run": job.run,
+        "retried_lots": lots,
+        "total_lots": job.lots_total,
+        "estimated_completion": timestamp(job.run_started_at + expected_duration(lots)),
     }
 
 

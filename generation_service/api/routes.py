@@ -6,6 +6,7 @@ from flask import Flask
 
 from generation_service.api import (
     errors,
+    events,
     generate,
     jobs,
     limits,
@@ -39,9 +40,11 @@ def register(
     bodies = BodyReader(resources.settings.max_request_bytes)
     guards = _guards(resources, rate_limits, bodies)
     app.register_blueprint(generate.blueprint(resources, guards, rate_limits, bodies))
-    app.register_blueprint(jobs.blueprint(resources, guards))
-    app.register_blueprint(results.blueprint(resources, guards))
+    app.register_blueprint(jobs.blueprint(resources, guards, rate_limits))
+    app.register_blueprint(results.blueprint(resources, guards, rate_limits))
     app.register_blueprint(webhooks.blueprint(resources, guards))
+    if secret := resources.settings.openai_webhook_secret:
+        app.register_blueprint(events.blueprint(resources, guards, bodies, secret))
     app.register_blueprint(openapi.blueprint())
     app.register_blueprint(ops.blueprint(database_alive=database_alive, stages_tick=stages_tick))
 

@@ -17,14 +17,16 @@ from generation_service.api.database import request_transaction
 from generation_service.api.query import ResultsFilter
 from generation_service.api.responses import GZIP_LEVEL, accepts_gzip, render
 from generation_service.api.slow_peers import PIECE_BYTES, limit_sending
+from generation_service.core.errors import ServiceError
 from generation_service.core.limits import RESULTS_PAGE_LOTS
 from generation_service.core.results import LotResult, lot_document
 from generation_service.core.status import JOB_ACTIVE
 from generation_service.db.jobs import Job
-from generation_service.db.results import lots_page
+from generation_service.db.results import is_as_read, lots_page
 
 _GZIP_FORMAT: Final = 31  # zlib's wbits for "gzip header, largest window"
 _TAIL: Final = b"]}}"
+_CHANGED: Final = "The job was retried or deleted while its results were read; ask again."
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +84,8 @@ def _lots(engine: Engine, job: Job, wanted: ResultsFilter, after: int) -> Iterat
                 status=wanted.status,
                 settled_only=job.status in JOB_ACTIVE,
             )
+            if not is_as_read(connection, job):
+                raise ServiceError("busy", _CHANGED, retry_after=1)
         yield from page
         if len(page) < RESULTS_PAGE_LOTS:
             return

@@ -5,7 +5,7 @@ HEAD lies or is refused on many hosts (docs/api.md §4).
 """
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -36,6 +36,7 @@ _SUCCESS: Final = range(200, 300)
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+[0-9*-]+/([0-9]{1,18})")
 _WAIT_SECONDS: Final = 1.0
 _Probe = tuple[str, int]  # a URL and how many of its bytes are asked for
+_AskerOf = Callable[[str], str | None]
 _HEADERS: Final = {
     "User-Agent": USER_AGENT,
     "Accept": "image/png,image/jpeg,image/webp,image/gif,*/*;q=0.5",
@@ -75,27 +76,34 @@ class ImageProber:
         self._slots = Slots(max_in_flight, max_per_host, parking or Parking())
 
     def check(
-        self, urls: Iterable[str], *, patient: bool = True, seconds: float = inf
+        self,
+        urls: Iterable[str],
+        *,
+        patient: bool = True,
+        seconds: float = inf,
+        asker_of: _AskerOf = lambda _url: None,
     ) -> Generator[tuple[str, ImageCheck], None, None]:
         """Each distinct URL once, in the order in which they are settled.
 
         `urls` is pulled as room appears and may be long: a URL already seen is remembered by its
         hash alone. Someone whose own client is waiting is not `patient`: photos of a parked host
         are then unreachable at once instead of after its 60 s. After `seconds` it stops, whatever
-        has no answer yet; close the generator to stop earlier.
+        has no answer yet; close the generator to stop earlier. `asker_of` tells whose a URL is, so
+        that one client's slow names don't make the photos of others unreachable.
         """
         fresh = _distinct(urls)
         deadline = Deadline.after(seconds)
         with self._transfers(patient=patient) as transfers:
-            _fill(transfers, fresh)
+            _fill(transfers, fresh, asker_of)
             while transfers.in_flight and not deadline.passed:
                 for (url, wanted), answer in transfers.wait(_WAIT_SECONDS):
                     if _is_undecided(wanted, answer):
                         left = IMAGE_TOTAL_SECONDS - answer.seconds
-                        transfers.add((url, GIF_BYTES), _request(url, GIF_BYTES, left))
+                        more = _request(url, GIF_BYTES, left, asker_of(url))
+                        transfers.add((url, GIF_BYTES), more)
                     else:
                         yield url, judge(answer)
-                _fill(transfers, fresh)
+                _fill(transfers, fresh, asker_of)
 
     def _transfers(self, *, patient: bool) -> Transfers[_Probe]:
         return Transfers(
@@ -147,12 +155,13 @@ def _distinct(urls: Iterable[str]) -> Iterator[str]:
             yield url
 
 
-def _fill(transfers: Transfers[_Probe], fresh: Iterator[str]) -> None:
+def _fill(transfers: Transfers[_Probe], fresh: Iterator[str], asker_of: _AskerOf) -> None:
     for url in islice(fresh, LOOK_AHEAD - transfers.in_flight):
-        transfers.add((url, FIRST_BYTES), _request(url, FIRST_BYTES, IMAGE_TOTAL_SECONDS))
+        first = _request(url, FIRST_BYTES, IMAGE_TOTAL_SECONDS, asker_of(url))
+        transfers.add((url, FIRST_BYTES), first)
 
 
-def _request(url: str, wanted: int, seconds: float) -> Outgoing:
+def _request(url: str, wanted: int, seconds: float, asker: str | None) -> Outgoing:
     return Outgoing(
         url=url,
         headers=_HEADERS | {"Range": f"bytes=0-{wanted - 1}"},
@@ -161,6 +170,7 @@ def _request(url: str, wanted: int, seconds: float) -> Outgoing:
         max_bytes=GIF_BYTES,
         redirects=IMAGE_REDIRECTS,
         enough=_enough,
+        asker=asker,
     )
 
 

@@ -8,8 +8,9 @@ sends, signs and encodes, but servers that are not OpenAI's rarely fit its model
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeVar, cast
 
 import httpx2
 import openai
@@ -24,12 +25,14 @@ from generation_service.clients.openai_outcomes import (
     judged,
     text_of,
 )
+from generation_service.clients.openai_pages import Listed, entries, listed
 from generation_service.clients.openai_transport import BoundedTransport, environment_proxy
-from generation_service.clients.openai_tries import Pauses, late, repeated
+from generation_service.clients.openai_tries import Pauses, late, lost, repeated
 from generation_service.core.jsonl import lines
 from generation_service.core.limits import MIB
 from generation_service.core.openai_batch import BatchState, MalformedBatchError, as_id, read_batch
 from generation_service.core.openai_errors import decoded
+from generation_service.core.openai_files import FileState, read_file
 from generation_service.core.replies import Failure, Reply, Retry, read_completion
 
 __all__ = ["OpenAICallError", "OpenAIClient", "OpenAIMeaningless"]
@@ -42,6 +45,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 _CONNECT_SECONDS: Final = 10.0
 _UPLOAD_BYTES_PER_SECOND: Final = 512 * 1024
 _PAGE: Final = 100
+_FILE_PAGE: Final = 10_000
 _DAY_SECONDS: Final = 86_400
 _NOT_FOUND: Final = 404
 _NO_KEY: Final = "none"  # for servers that ask for none; the SDK insists on one
@@ -52,6 +56,7 @@ class _Raw(Protocol):
 
 
 _Call = Callable[[httpx2.Timeout], _Raw]
+_T = TypeVar("_T", bound=Listed)
 
 
 class OpenAIClient:
@@ -79,12 +84,19 @@ class OpenAIClient:
     def close(self) -> None:
         self._sdk.close()
 
-    def complete(self, body: Mapping[str, object], deadline: Deadline) -> Reply:
+    def complete(
+        self,
+        body: Mapping[str, object],
+        deadline: Deadline,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> Reply:
         """One direct answer. What may be repeated safely is repeated, within the deadline.
 
-        A call that was sent and never answered may have been billed: it is not repeated.
+        A call that was sent and never answered may have been billed: it is not repeated. Before
+        anything is sent `may_send` is asked.
         """
-        return repeated(lambda: self._complete_once(body, deadline), deadline, self._pauses)
+        once = partial(self._complete_once, body, deadline)
+        return repeated(once, deadline, self._pauses, may_send)
 
     def _complete_once(self, body: Mapping[str, object], deadline: Deadline) -> tuple[Reply, bool]:
         """The reply, and whether the same may be asked again without paying twice."""
@@ -94,13 +106,16 @@ class OpenAIClient:
             text = self._text(lambda timeout: call(**body, timeout=timeout), deadline)
         except OpenAIUnreachable as error:
             message = f"OpenAI cannot be reached: {error}"
-            return Failure(code="openai_error", message=message, retry=Retry.AGAIN), True
+            failure = Failure(code="openai_error", message=message, retry=Retry.AGAIN, general=True)
+            return failure, True
         except OpenAIRefused as error:
             return error.failure, error.failure.retry is Retry.AGAIN
         except OpenAIUnclear as error:
             if error.failure is not None:
                 return error.failure, error.failure.retry is Retry.AGAIN
-            return (late if deadline.passed else _lost)(str(error)), False
+            # It was sent, so even if only the time was too short it may have been billed.
+            reason = str(error)
+            return late(reason, retry=Retry.NEVER) if deadline.passed else lost(reason), False
         return read_completion(text), False
 
     def upload(self, path: Path, *, expires_after_days: int) -> str:
@@ -148,17 +163,13 @@ class OpenAIClient:
 
     def list_batches(self) -> Iterator[BatchState]:
         """All batches of the account, newest first, page by page as they are asked for."""
-        seen: set[str] = set()
-        after: str | None = None
-        while True:
-            page = self._page(after)
-            fresh = [entry for entry in map(read_batch, _entries(page)) if entry.id not in seen]
-            yield from fresh
-            # A server that ignores `after` would send the same page for ever.
-            if not fresh or page.get("has_more") is False:
-                return
-            seen.update(state.id for state in fresh)
-            after = fresh[-1].id
+        batches = self._sdk.batches.with_raw_response
+        return self._listed(partial(batches.list, limit=_PAGE), read_batch)
+
+    def list_files(self) -> Iterator[FileState]:
+        """The account's files for batches, page by page as they are asked for."""
+        files = self._sdk.files.with_raw_response
+        return self._listed(partial(files.list, limit=_FILE_PAGE, purpose="batch"), read_file)
 
     def delete_file(self, file_id: str) -> None:
         """A file that is gone already counts as deleted."""
@@ -187,7 +198,7 @@ class OpenAIClient:
         """Every model of the server, with the day it will be shut down if that is announced."""
         models = self._sdk.models.with_raw_response
         answer = self._object(lambda timeout: models.list(timeout=timeout))
-        return {str(entry["id"]): _day(entry.get("shutdown_date")) for entry in _entries(answer)}
+        return {str(entry["id"]): _day(entry.get("shutdown_date")) for entry in entries(answer)}
 
     def _batch(self, call: _Call) -> BatchState:
         try:
@@ -195,10 +206,12 @@ class OpenAIClient:
         except MalformedBatchError as error:
             raise OpenAIMeaningless(str(error)) from None
 
-    def _page(self, after: str | None) -> Mapping[str, object]:
-        batches = self._sdk.batches.with_raw_response
-        start = openai.omit if after is None else after
-        return self._object(lambda timeout: batches.list(after=start, limit=_PAGE, timeout=timeout))
+    def _listed(self, call: Callable[..., _Raw], read: Callable[[object], _T]) -> Iterator[_T]:
+        def page(after: str | None) -> Mapping[str, object]:
+            start = openai.omit if after is None else after
+            return self._object(lambda timeout: call(after=start, timeout=timeout))
+
+        return listed(page, read)
 
     def _object(self, call: _Call, deadline: Deadline | None = None) -> Mapping[str, object]:
         answer = decoded(self._text(call, deadline))
@@ -226,20 +239,8 @@ def _timeouts(deadline: Deadline) -> httpx2.Timeout:
     return httpx2.Timeout(left, connect=min(left, _CONNECT_SECONDS))
 
 
-def _entries(answer: Mapping[str, object]) -> list[Mapping[str, object]]:
-    """What a listing holds; with an entry that has no id nothing could be done."""
-    data = answer.get("data")
-    entries = data if isinstance(data, list) else []
-    return [entry for entry in entries if isinstance(entry, dict) and as_id(entry.get("id"))]
-
-
 def _day(value: object) -> date | None:
     try:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _lost(reason: str) -> Failure:
-    message = f"The request was sent and no answer came: {reason}"
-    return Failure(code="openai_outcome_unknown", message=message, retry=Retry.NEVER)

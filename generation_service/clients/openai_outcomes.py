@@ -42,9 +42,12 @@ class OpenAIUnreachable(OpenAICallError):  # noqa: N818 - the three say what is 
 class OpenAIUnclear(OpenAICallError):  # noqa: N818
     """The request may have been carried out. `failure` is what a 5xx answer said, if one came."""
 
-    def __init__(self, message: str, failure: Failure | None = None) -> None:
+    def __init__(
+        self, message: str, failure: Failure | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.failure = failure
+        self.status = status
 
 
 class OpenAIRefused(OpenAICallError):  # noqa: N818
@@ -88,7 +91,7 @@ def _answered(response: httpx2.Response) -> OpenAICallError:
         failure = replace(failure, retry_after=waits)
     if response.is_client_error and status != _REQUEST_TIMEOUT:
         return OpenAIRefused(status=status, code=error_code(body), failure=failure)
-    return OpenAIUnclear(f"HTTP {status}: {failure.message}", failure)
+    return OpenAIUnclear(f"HTTP {status}: {failure.message}", failure, status)
 
 
 def text_of(response: httpx2.Response) -> str:

@@ -50,6 +50,12 @@ def _message(fault: Mapping[str, Any]) -> str:
     return f"{fault.get('message') or 'OpenAI rejected the request.'} ({fault.get('code')})"
 
 
+def outgrows_limit(faults: Sequence[Mapping[str, Any]], tokens: int) -> bool:
+    """Whether OpenAI refused `tokens` because they are more than it ever lets wait."""
+    limit = enqueued_limit(faults)
+    return limit is not None and tokens > limit
+
+
 def enqueued_limit(faults: Sequence[Mapping[str, Any]]) -> int | None:
     """The model's limit of enqueued tokens, where OpenAI names it."""
     named = [

@@ -17,6 +17,12 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     "unknown_language": ErrorKind(400, "A language tag is not in the BCP-47 registry."),
     "too_many_unreachable_images": ErrorKind(400, "Too few of the lot's photos can be fetched."),
     "job_not_cancellable": ErrorKind(400, "The job has already ended."),
+    "job_not_retryable": ErrorKind(
+        400, "Nothing of the job failed, or it has not ended yet, or it was cancelled."
+    ),
+    "invalid_event_signature": ErrorKind(
+        400, "The signature of an event from OpenAI is missing, wrong or too old."
+    ),
     "invalid_signature": ErrorKind(401, "The signature is missing, wrong or too old."),
     "invalid_body_signature": ErrorKind(
         403, "The signature of a body that orders work is missing, wrong or too old."
@@ -24,6 +30,7 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     "not_found": ErrorKind(404, "There is nothing at this path, or the job is not yours."),
     "method_not_allowed": ErrorKind(405, "The path exists, but not for this method."),
     "request_timeout": ErrorKind(408, "The body arrived too slowly."),
+    "job_not_ended": ErrorKind(409, "The job is still under way, so it cannot be deleted."),
     "in_progress": ErrorKind(409, "The same request is being answered; ask again for its answer."),
     "idempotency_key_reused": ErrorKind(409, "The Idempotency-Key came with another request."),
     "signature_reused": ErrorKind(409, "The signature came with another Idempotency-Key."),
@@ -46,8 +53,8 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
 class ServiceError(Exception):
     """An error the client is told about: `code` is a key of ERRORS.
 
-    `details` holds (path, message) pairs; `extra` holds further fields of the JSON answer;
-    `retry_after` is in seconds.
+    `details` holds (path, message) pairs, and `more` says how many others there are; `extra` holds
+    further fields of the JSON answer; `retry_after` is in seconds.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class ServiceError(Exception):
         message: str,
         *,
         details: Sequence[tuple[str, str]] = (),
+        more: int = 0,
         extra: Mapping[str, object] | None = None,
         retry_after: int | None = None,
     ) -> None:
@@ -63,6 +71,7 @@ class ServiceError(Exception):
         self.code = code
         self.message = message
         self.details = details
+        self.more = more
         self.extra = extra or {}
         self.retry_after = retry_after
 

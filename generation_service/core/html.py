@@ -16,6 +16,8 @@ ALLOWED_TAGS: Final = frozenset({"p", "br", "ul", "ol", "li", "strong", "em"})
 _FENCE: Final = "```"
 _OPENING_FENCE: Final = re.compile(r"```(?:html|xml|markdown|md|text)?\s*", re.IGNORECASE)
 _DROPPED_WITH_CONTENT: Final = frozenset({"script", "style", "title", "iframe", "noscript"})
+# Without the star nh3 keeps `lang` and `title` on every tag.
+_NO_ATTRIBUTES: Final[dict[str, set[str]]] = {"*": set()}
 # Models know that <b> is <strong>; dropping a heading's tags would glue it to the next word.
 _SYNONYMS: Final = {"b": "strong", "i": "em"} | dict.fromkeys(
     ("h1", "h2", "h3", "h4", "h5", "h6", "div", "section", "article", "tr"), "p"
@@ -39,6 +41,11 @@ def clean(text: str) -> str:
     return html if _TAG_OR_SPACE.sub("", html) else ""
 
 
+def plain(text: str) -> str:
+    """The text without any tags, for where no HTML is expected; `<` and `&` are escaped."""
+    return nh3.clean(storable(text), tags=set(), clean_content_tags=set(_DROPPED_WITH_CONTENT))
+
+
 def _unfenced(text: str) -> str:
     text = text.strip()
     opening = _OPENING_FENCE.match(text)
@@ -54,7 +61,7 @@ def _sanitised(html: str) -> str:
         html,
         tags=set(ALLOWED_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
-        attributes={},
+        attributes=_NO_ATTRIBUTES,
     )
 
 

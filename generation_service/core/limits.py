@@ -6,8 +6,14 @@ MIB: Final = 1024 * 1024
 
 # Requests (docs/api.md §1-3)
 MAX_JSON_DEPTH: Final = 32
+# Of one value that is held as a whole, such as a lot: a lot of 500 photos has 2,000 marks
+# (brackets, braces and commas), and at most 8 MB when all its characters are escapes.
+MAX_JSON_MARKS: Final = 500_000
+MAX_JSON_CHARS: Final = 16 * MIB
+MAX_JSON_MEMBERS: Final = 1_000
 MAX_LANGUAGES: Final = 200
 MAX_LOTS: Final = 50_000
+MAX_LOTS_READ: Final = 4 * MAX_LOTS  # to see who has signed; for more than that it is no use
 MAX_LOT_ID_CHARS: Final = 128
 MAX_ADDITIONAL_INFO_CHARS: Final = 10_000
 MAX_IMAGES_PER_LOT: Final = 500
@@ -28,6 +34,7 @@ REPLAY_HOURS: Final = 24
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 10
 REQUEST_STATEMENT_SECONDS: Final = 25
+KEEP_SECONDS: Final = 5.0
 RESULTS_PAGE_LOTS: Final = 500
 
 # Images (docs/api.md §4)
@@ -45,11 +52,20 @@ MAX_BATCH_REQUESTS: Final = 50_000
 MAX_BATCH_BYTES: Final = 190 * MIB
 OWN_BATCH_REQUESTS: Final = 1_000
 MAX_ATTEMPTS: Final = 3
+MAX_CREATIONS_AN_HOUR: Final = 2_000
+ATTEMPT_NUMBERS_A_RUN: Final = 10  # MAX_ATTEMPTS, a larger one, one after a probe, and some air
 BATCH_WINDOW_HOURS: Final = 24
+FALLBACK_LEAD_HOURS: Final = 2  # of those 24, for direct calls; argued in docs/decisions.md
 FILE_DAYS: Final = 30
+MAX_ENQUEUED_LIMIT: Final = 10**15  # tokens: more than any account's, and its hundredths fit bigint
 VISION_MAX_TOKENS: Final = 6_000
 TRANSLATION_MAX_TOKENS: Final = 4_000
 LARGER_FACTOR: Final = 4
+
+# Events from OpenAI (docs/api.md §9): small, and sent again for 72 hours by its guide on webhooks
+MAX_EVENT_BYTES: Final = 64 * 1024
+MAX_EVENT_ID_CHARS: Final = 255
+EVENT_DAYS: Final = 4
 
 # Webhooks (docs/api.md §6)
 WEBHOOK_TOTAL_SECONDS: Final = 15.0

@@ -11,6 +11,10 @@ from typing import Final
 
 from generation_service.core.text import storable
 
+METADATA_BATCH: Final = "generation_service_batch"
+METADATA_DEPLOYMENT: Final = "generation_service_deployment"
+"""What our batches carry at OpenAI: the id of our row, and that of this installation."""
+
 TERMINAL: Final = frozenset({"completed", "failed", "expired", "cancelled"})
 """Statuses that never change again (OpenAI's Batch API guide)."""
 

@@ -35,6 +35,8 @@ class Failure:
     """Why there is no text. Tokens are counted where the answer was billed all the same.
 
     `retry_after` is in seconds; `image_url` is the photo that could not be fetched, if named.
+    `general` trouble would have met any other request too: a wrong key, an empty account, too many
+    requests, a server that is down.
     """
 
     code: str
@@ -42,6 +44,7 @@ class Failure:
     retry: Retry
     retry_after: float | None = None
     image_url: str | None = None
+    general: bool = False
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -84,6 +87,8 @@ def _pattern(pattern: str | None) -> re.Pattern[str]:
 
 
 _CLIENT_ERRORS: Final = frozenset({None, *range(400, 429), *range(430, 500)})
+_GENERAL_STATUSES: Final = frozenset({401, 403, 502, 503})
+_GENERAL_CODES: Final = frozenset({"openai_quota_exhausted", "openai_rate_limited"})
 _PASSING: Final = frozenset({None, 408, 409, 425, *range(500, 600)})
 
 # Codes and wordings as in OpenAI's error guide and as met in practice; the order matters.
@@ -152,6 +157,7 @@ def read_error(status: int | None, body: object) -> Failure:
         retry=rule.retry,
         retry_after=_wait(fault.message),
         image_url=named and storable(named[0].rstrip(".,;:!)]}"), MAX_URL_CHARS),
+        general=status in _GENERAL_STATUSES or rule.code in _GENERAL_CODES,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from generation_service.core.html import plain
 from generation_service.core.openai_errors import Failure, Retry, decoded, read_error
 from generation_service.core.text import storable
 
@@ -100,7 +101,7 @@ def _line_reply(record: Mapping[str, object]) -> Reply:
 def _failure(text: str, refusal: str, finish: object, usage: _Usage) -> Failure | None:
     """Why a well-formed answer is none, if so."""
     if refusal or finish == "content_filter":
-        reason = storable(refusal, 500) or "The content filter cut the answer off."
+        reason = plain(storable(refusal, 500)) or "The content filter cut the answer off."
         return _billed("openai_refused", reason, Retry.NEVER, usage)
     if finish == "length":
         reason = "The answer was cut off at the token limit."

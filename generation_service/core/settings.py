@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from generation_service.core.limits import (
     MAX_CLIENT_NAME_CHARS,
+    MAX_ENQUEUED_LIMIT,
     MAX_WEBHOOK_ATTEMPTS,
     MIN_KEY_CHARS,
 )
@@ -106,9 +107,9 @@ def token_limits(text: str) -> dict[str, int]:
     limits = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         model, _, limit = entry.rpartition(":")
-        if not model or not limit.isdecimal() or int(limit) < 1:
+        if not model or not limit.isdecimal():
             raise ValueError(f"must be a list of model:tokens, not {entry!r}")
-        limits[model] = int(limit)
+        limits[model] = integer(1, MAX_ENQUEUED_LIMIT)(limit)
     return limits
 
 

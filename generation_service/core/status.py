@@ -101,6 +101,36 @@ DELIVERY_SOURCES: Final[Mapping[DeliveryStatus, frozenset[DeliveryStatus]]] = {
     _W.FAILED: frozenset({_W.PENDING}),
 }
 
+# An explicit retry begins a new run with what failed, as does an operator who brings in answers
+# that were paid for and never recorded; nothing else leads out of a terminal state.
+JOB_RETRY_SOURCES: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
+    _J.PENDING: frozenset({_J.COMPLETED, _J.FAILED}),
+    _J.PROCESSING: frozenset({_J.COMPLETED, _J.FAILED}),
+    _J.TRANSLATING: frozenset({_J.COMPLETED, _J.FAILED}),
+}
+
+LOT_RETRY_SOURCES: Final[Mapping[LotStatus, frozenset[LotStatus]]] = {
+    # without its English: its photos are probed again
+    _L.PENDING: frozenset({_L.FAILED}),
+    # its English is there to be read after all
+    _L.PROCESSING: frozenset({_L.FAILED}),
+    # with it: only the languages that failed are asked for again
+    _L.TRANSLATING: frozenset({_L.FAILED}),
+}
+
+DESCRIPTION_RETRY_SOURCES: Final[Mapping[DescriptionStatus, frozenset[DescriptionStatus]]] = {
+    _D.QUEUED: frozenset({_D.FAILED}),
+    # back to the OpenAI batch whose files hold its answer
+    _D.SUBMITTED: frozenset({_D.FAILED}),
+}
+
+OPENAI_BATCH_RETRY_SOURCES: Final[Mapping[OpenAIBatchStatus, frozenset[OpenAIBatchStatus]]] = {
+    _B.COLLECTING: frozenset({_B.SETTLED}),
+}
+
 JOB_ACTIVE: Final = frozenset({_J.PENDING, _J.PROCESSING, _J.TRANSLATING})
 LOT_ACTIVE: Final = frozenset({_L.PENDING, _L.PROCESSING, _L.TRANSLATING})
 DESCRIPTION_ACTIVE: Final = frozenset({_D.QUEUED, _D.SUBMITTED})
+JOB_ENDED: Final = frozenset(JobStatus) - JOB_ACTIVE
+JOB_DELETED: Final = "deleted"
+"""What an ended job becomes when it is deleted: nobody sees it any more, and it is being erased."""

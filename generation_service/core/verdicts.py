@@ -1,7 +1,7 @@
 """What becomes of a request, given OpenAI's answer and what the request has been through.
 
-Only what can succeed is tried again, at most MAX_ATTEMPTS times; everything else ends with its
-reason. (A request that is never asked again can't be paid twice.)
+Only what can succeed is tried again, at most MAX_ATTEMPTS times a run; everything else ends with
+its reason. (A request that is never asked again can't be paid twice.)
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from enum import StrEnum
 from generation_service.core.html import clean
 from generation_service.core.limits import MAX_ATTEMPTS
 from generation_service.core.replies import Completion, Failure, Reply, Retry
+from generation_service.core.requests import attempt_of_run
 
 RETRY_SECONDS = (0.0, 30.0, 120.0)
-"""Delay before an attempt, by the number of attempts already made."""
+"""Delay before an attempt, by the number of attempts the run has made already."""
 LONGEST_TOLD_SECONDS = 3600.0
 """OpenAI may ask for a longer delay, but not for one that outlasts the job."""
 
@@ -50,7 +51,10 @@ Verdict = Done | GiveUp | Again
 
 
 def judge(reply: Reply, *, attempt: int, larger: bool, reprobed: bool) -> Verdict:
-    """`attempt` counts from 1; `larger` and `reprobed` tell which remedies are used up."""
+    """`attempt` counts from 1 over all runs.
+
+    `larger` and `reprobed` tell which remedies the run has used up.
+    """
     failure = reply if isinstance(reply, Failure) else None
     if isinstance(reply, Completion):
         text = clean(reply.text)
@@ -68,9 +72,10 @@ def _after_failure(failure: Failure, *, attempt: int, larger: bool, reprobed: bo
         return Again(failure, How.LARGER)
     if failure.retry is Retry.REPROBE and not reprobed:
         return Again(failure, How.AFTER_PROBE)
-    if failure.retry is Retry.AGAIN and attempt < MAX_ATTEMPTS:
+    made = attempt_of_run(attempt)
+    if failure.retry is Retry.AGAIN and made < MAX_ATTEMPTS:
         told = failure.retry_after
-        delay = RETRY_SECONDS[attempt] if told is None else min(told, LONGEST_TOLD_SECONDS)
+        delay = RETRY_SECONDS[made] if told is None else min(told, LONGEST_TOLD_SECONDS)
         return Again(failure, delay=delay)
     return GiveUp(failure)
 

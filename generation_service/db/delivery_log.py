@@ -69,6 +69,35 @@ def of_job(
     return _with_attempts(connection, found), total
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many deliveries of a run have come how far, and the newest fault among them."""
+
+    run: int
+    status: DeliveryStatus
+    deliveries: int
+    error_message: str | None
+
+
+def tallies(connection: Connection, job_id: UUID) -> list[Tally]:
+    """Return a job's deliveries counted by run and status, newest run first."""
+    found = rows(
+        connection,
+        """
+        SELECT run, status, count(*) AS deliveries,
+               (array_agg(error_message ORDER BY last_attempt_at DESC)
+                    FILTER (WHERE error_message IS NOT NULL))[1] AS error_message
+        FROM webhook_deliveries WHERE batch_job_id = :job_id
+        GROUP BY run, status ORDER BY run DESC, status
+        """,
+        job_id=job_id,
+    )
+    return [
+        Tally(row.run, DeliveryStatus(row.status), row.deliveries, row.error_message)
+        for row in found
+    ]
+
+
 def find(connection: Connection, job_id: UUID, delivery_id: UUID) -> Delivery | None:
     found = rows(
         connection,

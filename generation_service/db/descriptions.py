@@ -1,15 +1,17 @@
-"""Descriptions: recorded only where the row still belongs to the OpenAI batch that answers.
+"""Descriptions: recorded only where the row still belongs to what answers.
 
-Call the recording functions with the jobs locked (`jobs.lock`).
+That is the `holder`: the id of its OpenAI batch, or the token of the process that asks directly
+(then it is in no OpenAI batch). Call the recording functions with the jobs locked (`jobs.lock`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from generation_service.core.status import DESCRIPTION_SOURCES, DescriptionStatus, Kind
+from generation_service.db.outcomes import CompletedText, FailedText, Requeued
 from generation_service.db.statements import rows, run, sources
 
 
@@ -24,41 +26,13 @@ class Submitted:
     attempt: int
     larger: bool
     reprobed: bool
+    estimated_tokens: int
     translations: int
     """How many translations fall away with the English, when this is its request."""
     idle: float
     """Seconds since anything of the job was settled."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletedText:
-    id: int
-    damages: str
-    model: str
-    generated_by: str
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedText:
-    """A request without a text; tokens are what the useless answer was billed."""
-
-    id: int
-    code: str
-    message: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requeued(FailedText):
-    """Another attempt, in `delay` seconds (None: held until the lot's photos are probed again)."""
-
-    delay: float | None = 0.0
-    larger: bool = False
-    free: bool = False
+    near: bool
+    """Whether the job's deadline is near."""
 
 
 def queue_vision(connection: Connection, requests: Sequence[tuple[int, int]]) -> None:
@@ -79,17 +53,22 @@ def queue_vision(connection: Connection, requests: Sequence[tuple[int, int]]) ->
     )
 
 
-def fail_held(connection: Connection, lot: int, *, code: str, message: str) -> None:
-    """Fail the description that waited for a second probe which found too few photos."""
+def fail_held(connection: Connection, lots: Mapping[int, tuple[str, str]]) -> None:
+    """Fail the descriptions that waited for a probe which found too few photos.
+
+    `lots` maps them to (code, message); of those that were never described there is no row yet.
+    """
     run(
         connection,
         """
-        UPDATE descriptions SET status = 'failed', error_code = :code, error_message = :message
-        WHERE lot = :lot AND status = 'queued'
+        UPDATE descriptions d SET status = 'failed', error_code = f.code, error_message = f.message
+        FROM unnest(CAST(:lots AS bigint[]), CAST(:codes AS text[]), CAST(:messages AS text[]))
+             AS f (lot, code, message)
+        WHERE d.lot = f.lot AND d.status = 'queued'
         """,
-        lot=lot,
-        code=code,
-        message=message,
+        lots=list(lots),
+        codes=[code for code, _ in lots.values()],
+        messages=[message for _, message in lots.values()],
     )
 
 
@@ -102,21 +81,28 @@ def jobs_of(connection: Connection, ids: Collection[int]) -> list[UUID]:
     return [row.job_id for row in found]
 
 
-def submitted(connection: Connection, openai_batch: UUID, ids: Collection[int]) -> list[Submitted]:
-    """Return those of the requests that are unsettled in this OpenAI batch."""
+def submitted(
+    connection: Connection, holder: UUID, ids: Collection[int], *, near: float
+) -> list[Submitted]:
+    """Return those of the requests that are held so and unsettled.
+
+    A job's deadline is `near` so many seconds after its run began.
+    """
     found = rows(
         connection,
         """
         SELECT d.id, d.job_id, d.lot, d.kind, d.attempt, d.larger, l.reprobe,
-               cardinality(j.translations) AS translations,
-               extract(epoch FROM now() - j.updated_at) AS idle
+               d.estimated_tokens, cardinality(j.translations) AS translations,
+               extract(epoch FROM now() - j.updated_at) AS idle,
+               j.run_started_at <= now() - make_interval(secs => :near) AS near
         FROM descriptions d JOIN batch_lots l ON l.id = d.lot JOIN batch_jobs j ON j.id = d.job_id
-        WHERE d.openai_batch = :openai_batch AND d.status = 'submitted'
+        WHERE coalesce(d.openai_batch, d.lease_token) = :holder AND d.status = 'submitted'
           AND d.id = ANY(CAST(:ids AS bigint[]))
         ORDER BY d.id
         """,
-        openai_batch=openai_batch,
+        holder=holder,
         ids=sorted(ids),
+        near=near,
     )
     return [
         Submitted(
@@ -127,8 +113,10 @@ def submitted(connection: Connection, openai_batch: UUID, ids: Collection[int]) 
             row.attempt,
             row.larger,
             row.reprobe,
+            row.estimated_tokens,
             row.translations,
             float(row.idle),
+            row.near,
         )
         for row in found
     ]
@@ -148,12 +136,13 @@ def missing_ids(connection: Connection, openai_batch: UUID, limit: int) -> list[
     return [row.id for row in found]
 
 
-def complete(connection: Connection, openai_batch: UUID, texts: Sequence[CompletedText]) -> None:
+def complete(connection: Connection, holder: UUID, texts: Sequence[CompletedText]) -> None:
     run(
         connection,
         """
         UPDATE descriptions d SET status = 'completed', damages = t.damages, model = t.model,
                generated_by = t.generated_by, error_code = NULL, error_message = NULL,
+               lease_token = NULL, lease_expires_at = NULL,
                prompt_tokens = d.prompt_tokens + t.prompt,
                cached_tokens = d.cached_tokens + t.cached,
                completion_tokens = d.completion_tokens + t.completion
@@ -161,10 +150,10 @@ def complete(connection: Connection, openai_batch: UUID, texts: Sequence[Complet
                     CAST(:generated_by AS text[]), CAST(:prompt AS int[]), CAST(:cached AS int[]),
                     CAST(:completion AS int[]))
              AS t (id, damages, model, generated_by, prompt, cached, completion)
-        WHERE d.id = t.id AND d.openai_batch = :openai_batch
+        WHERE d.id = t.id AND coalesce(d.openai_batch, d.lease_token) = :holder
           AND d.status = ANY(CAST(:sources AS text[]))
         """,
-        openai_batch=openai_batch,
+        holder=holder,
         ids=[text.id for text in texts],
         damages=[text.damages for text in texts],
         models=[text.model for text in texts],
@@ -178,38 +167,41 @@ def complete(connection: Connection, openai_batch: UUID, texts: Sequence[Complet
 
 _FAILED = """
     UPDATE descriptions d SET status = :status, error_code = t.code, error_message = t.message,
+           lease_token = NULL, lease_expires_at = NULL,
            prompt_tokens = d.prompt_tokens + t.prompt,
            completion_tokens = d.completion_tokens + t.completion {more}
     FROM unnest(CAST(:ids AS bigint[]), CAST(:codes AS text[]), CAST(:messages AS text[]),
                 CAST(:prompt AS int[]), CAST(:completion AS int[]) {arrays})
          AS t (id, code, message, prompt, completion {names})
-    WHERE d.id = t.id AND d.openai_batch = :openai_batch AND d.status = 'submitted'
+    WHERE d.id = t.id AND coalesce(d.openai_batch, d.lease_token) = :holder
+      AND d.status = 'submitted'
 """
 
 
-def fail(connection: Connection, openai_batch: UUID, texts: Sequence[FailedText]) -> None:
-    _give_up(
-        connection, _FAILED.format(more="", arrays="", names=""), "failed", openai_batch, texts
-    )
+def fail(connection: Connection, holder: UUID, texts: Sequence[FailedText]) -> None:
+    _give_up(connection, _FAILED.format(more="", arrays="", names=""), "failed", holder, texts)
 
 
-def requeue(connection: Connection, openai_batch: UUID, texts: Sequence[Requeued]) -> None:
+def requeue(connection: Connection, holder: UUID, texts: Sequence[Requeued]) -> None:
     """Queue requests for another attempt; a `free` one doesn't count as an attempt."""
     statement = _FAILED.format(
         more=""", openai_batch = NULL, larger = d.larger OR t.larger, attempt = d.attempt - t.free,
+           lane = CASE WHEN t.direct THEN 'direct' ELSE d.lane END,
            available_at = coalesce(now() + make_interval(secs => t.delay), 'infinity')""",
-        arrays=", CAST(:larger AS bool[]), CAST(:free AS int[]), CAST(:delays AS float8[])",
-        names=", larger, free, delay",
+        arrays=""", CAST(:larger AS bool[]), CAST(:free AS int[]), CAST(:delays AS float8[]),
+            CAST(:direct AS bool[])""",
+        names=", larger, free, delay, direct",
     )
     _give_up(
         connection,
         statement,
         "queued",
-        openai_batch,
+        holder,
         texts,
         larger=[text.larger for text in texts],
         free=[int(text.free) for text in texts],
         delays=[text.delay for text in texts],
+        direct=[text.direct for text in texts],
     )
 
 
@@ -217,7 +209,7 @@ def _give_up(
     connection: Connection,
     statement: str,
     status: str,
-    openai_batch: UUID,
+    holder: UUID,
     texts: Sequence[FailedText],
     **more: object,
 ) -> None:
@@ -225,7 +217,7 @@ def _give_up(
         connection,
         statement,
         status=status,
-        openai_batch=openai_batch,
+        holder=holder,
         ids=[text.id for text in texts],
         codes=[text.code for text in texts],
         messages=[text.message for text in texts],

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from generation_service.core.status import Kind
-from generation_service.db.statements import rows, run
+from generation_service.core.status import JOB_ACTIVE, Kind
+from generation_service.db.statements import names, rows, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +84,24 @@ def of_job(connection: Connection, job_id: UUID) -> list[JobOpenAIBatch]:
         )
         for row in found
     ]
+
+
+def request_cancel(connection: Connection, job_id: UUID) -> None:
+    """Mark for cancelling, at OpenAI, the open batches that hold only this job's requests.
+
+    What jobs that have ended left in them, cancelled ones above all, nobody waits for any more.
+    """
+    run(
+        connection,
+        """
+        UPDATE openai_batches b SET cancel_requested = true, next_try_at = now()
+        WHERE b.status <> 'settled'
+          AND EXISTS (SELECT 1 FROM job_openai_batches s
+                      WHERE s.openai_batch = b.id AND s.job_id = :job_id)
+          AND NOT EXISTS (SELECT 1 FROM job_openai_batches s JOIN batch_jobs j ON j.id = s.job_id
+                          WHERE s.openai_batch = b.id AND s.job_id <> :job_id AND s.requests > 0
+                            AND j.status = ANY(CAST(:active AS text[])))
+        """,
+        job_id=job_id,
+        active=names(JOB_ACTIVE),
+    )

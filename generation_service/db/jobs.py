@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from generation_service.core.status import JOB_SOURCES, JobStatus
+from generation_service.core.status import JOB_DELETED, JOB_SOURCES, JobStatus
 from generation_service.db.statements import changed, rows, run, sources
 
 
@@ -39,18 +39,20 @@ class Job:
     error_message: str | None
     created_at: datetime
     updated_at: datetime
+    run_started_at: datetime
     completed_at: datetime | None
 
 
-_COLUMNS = """
+COLUMNS = """
     id, client, status, run, version, languages, cardinality(translations) AS translations,
     metadata::text AS metadata, lots_total, lots_settled, lots_failed,
     images_total, images_completed, images_failed, vision_completed, vision_failed,
-    translation_completed, translation_failed, error_message, created_at, updated_at, completed_at
+    translation_completed, translation_failed, error_message, created_at, updated_at,
+    run_started_at, completed_at
 """
 
 
-def _job(row: Row[Any]) -> Job:
+def job_of(row: Row[Any]) -> Job:
     return Job(
         id=row.id,
         client=row.client,
@@ -70,6 +72,7 @@ def _job(row: Row[Any]) -> Job:
         error_message=row.error_message,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        run_started_at=row.run_started_at,
         completed_at=row.completed_at,
     )
 
@@ -93,36 +96,38 @@ def insert(connection: Connection, **values: Any) -> datetime:
     return created
 
 
-def find(connection: Connection, job_id: UUID, client: str) -> Job | None:
+def find(connection: Connection, job_id: UUID, client: str | None) -> Job | None:
+    """Return the client's job with this id; with None, whoever's it is."""
     found = rows(
         connection,
-        f"SELECT {_COLUMNS} FROM batch_jobs WHERE id = :id AND client = :client",  # noqa: S608 - constant columns
+        f"""
+        SELECT {COLUMNS} FROM batch_jobs
+        WHERE id = :id AND client = coalesce(:client, client) AND status <> '{JOB_DELETED}'
+        """,  # noqa: S608 - constant columns
         id=job_id,
         client=client,
     )
-    return _job(found[0]) if found else None
+    return job_of(found[0]) if found else None
 
 
 def get(connection: Connection, job_id: UUID) -> Job:
     """Return a job that is known to exist, whoever's it is."""
-    return _job(
-        run(
-            connection,
-            f"SELECT {_COLUMNS} FROM batch_jobs WHERE id = :id",  # noqa: S608 - constant columns
-            id=job_id,
-        ).one()
-    )
+    found = find(connection, job_id, None)
+    assert found is not None  # noqa: S101 - or it was deleted
+    return found
 
 
 def page(
-    connection: Connection, *, client: str, status: JobStatus | None, limit: int, offset: int
+    connection: Connection, *, client: str | None, status: JobStatus | None, limit: int, offset: int
 ) -> tuple[list[Job], int]:
-    """Return one page of the client's jobs, newest first, and how many match in all."""
-    where = "client = :client" + ("" if status is None else " AND status = :status")
+    """Return one page of jobs, newest first, and how many match in all; None leaves it open."""
+    where = f"status <> '{JOB_DELETED}'"
+    where += "" if client is None else " AND client = :client"
+    where += "" if status is None else " AND status = :status"
     found = rows(
         connection,
         f"""
-        SELECT {_COLUMNS} FROM batch_jobs WHERE {where}
+        SELECT {COLUMNS} FROM batch_jobs WHERE {where}
         ORDER BY created_at DESC, id DESC LIMIT :limit OFFSET :offset
         """,  # noqa: S608 - constant columns and conditions
         client=client,
@@ -136,7 +141,7 @@ def page(
         client=client,
         status=status,
     ).scalar_one()
-    return [_job(row) for row in found], total
+    return [job_of(row) for row in found], total
 
 
 def lock(connection: Connection, job_ids: Collection[UUID]) -> None:

@@ -18,6 +18,7 @@ class ClaimedLot:
 
     id: int
     job_id: UUID
+    client: str
     image_urls: Sequence[str]
     known_missing: Sequence[str] | None
     additional_info: str | None
@@ -87,8 +88,8 @@ def claim(
         UPDATE batch_lots l SET lease_token = :token,
                lease_expires_at = now() + make_interval(secs => :lease_seconds)
         FROM picked, batch_jobs j WHERE l.id = picked.id AND j.id = l.job_id
-        RETURNING l.id, l.job_id, l.image_urls, l.missing_images, l.additional_info, l.reprobe,
-                  cardinality(j.translations) AS translations
+        RETURNING l.id, l.job_id, j.client, l.image_urls, l.missing_images, l.additional_info,
+                  l.reprobe, cardinality(j.translations) AS translations
         """,
         active=names(JOB_ACTIVE),
         token=token,
@@ -99,6 +100,7 @@ def claim(
         ClaimedLot(
             id=row.id,
             job_id=row.job_id,
+            client=row.client,
             image_urls=row.image_urls,
             known_missing=row.missing_images,
             additional_info=row.additional_info,

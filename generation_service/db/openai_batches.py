@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from generation_service.core.limits import OWN_BATCH_REQUESTS
 from generation_service.core.openai_batch import BatchState
 from generation_service.core.status import OPENAI_BATCH_SOURCES, Kind, OpenAIBatchStatus
 from generation_service.db.statements import LeaseLostError, changed, rows, run, sources
@@ -28,8 +29,13 @@ class ClaimedBatch:
     error_file_id: str | None
     errors: Sequence[Mapping[str, Any]]
     cancel_requested: bool
+    to_direct: bool
     tries: int
+    requests: int
+    estimated_tokens: int
     age: float
+    overdue: float
+    """Seconds since it was first seen to be overdue."""
     token: UUID
 
 
@@ -39,27 +45,40 @@ def claim(
     *,
     token: UUID,
     lease_seconds: float,
+    only: UUID | None = None,
 ) -> ClaimedBatch | None:
-    """Claim the OpenAI batch that has been due longest among those in `statuses`."""
+    """Claim the OpenAI batch that has been due longest among those in `statuses`.
+
+    Small ones have a head start: they are done while a large one's file would still be read.
+    `only` this one, due or not, where an operator wants it now.
+    """
     found = rows(
         connection,
         """
         WITH due AS (
             SELECT id FROM openai_batches
             WHERE status <> 'settled' AND status = ANY(CAST(:statuses AS text[]))
-              AND next_try_at <= now() AND (lease_expires_at IS NULL OR lease_expires_at < now())
-            ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
+              AND CASE WHEN CAST(:only AS uuid) IS NULL THEN next_try_at <= now()
+                       ELSE id = :only END
+              AND (lease_expires_at IS NULL OR lease_expires_at < now())
+            ORDER BY next_try_at + CASE WHEN requests >= :large THEN interval '5 minutes'
+                                        ELSE interval '0' END
+            LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         UPDATE openai_batches b SET lease_token = :token,
                lease_expires_at = now() + make_interval(secs => :lease_seconds)
         FROM due WHERE b.id = due.id
         RETURNING b.id, b.kind, b.model, b.status, b.openai_id, b.openai_status, b.input_file_id,
             b.output_file_id, b.error_file_id, b.errors::text AS errors, b.cancel_requested,
-            b.tries, extract(epoch FROM now() - coalesce(b.submitted_at, b.created_at)) AS age
+            b.to_direct, b.tries, b.requests, b.estimated_tokens,
+            extract(epoch FROM now() - coalesce(b.submitted_at, b.created_at)) AS age,
+            coalesce(extract(epoch FROM now() - b.overdue_since), 0) AS overdue
         """,
         statuses=[status.value for status in statuses],
         token=token,
         lease_seconds=lease_seconds,
+        large=OWN_BATCH_REQUESTS,
+        only=only,
     )
     if not found:
         return None
@@ -68,6 +87,7 @@ def claim(
         "status": OpenAIBatchStatus(found[0].status),
         "errors": json.loads(found[0].errors or "[]"),
         "age": float(found[0].age),
+        "overdue": float(found[0].overdue),
     }
     return ClaimedBatch(token=token, **fields)
 
@@ -87,6 +107,7 @@ def renew(connection: Connection, batch: ClaimedBatch, lease_seconds: float) -> 
 
 FIELDS = frozenset(
     {
+        "to_direct",
         "openai_status",
         "openai_id",
         "input_file_id",
@@ -136,17 +157,21 @@ def try_later(
     seconds: float,
     failed: bool,
     state: BatchState | None = None,
+    overdue: bool = False,
 ) -> None:
     """Give the lease back until `seconds` from now; `failed` counts a vain try."""
     _update(
         connection,
         batch,
         """tries = CASE WHEN :failed THEN tries + 1 ELSE 0 END, lease_token = NULL,
-           lease_expires_at = NULL, next_try_at = now() + make_interval(secs => :seconds)""",
+           lease_expires_at = NULL, next_try_at = now() + make_interval(secs => :seconds),
+           overdue_since = CASE WHEN :overdue THEN coalesce(overdue_since, now())
+                                ELSE overdue_since END""",
         "",
         {} if state is None else state_fields(state),
         failed=failed,
         seconds=seconds,
+        overdue=overdue,
     )
 
 
@@ -195,17 +220,18 @@ def record_errors(
     )
 
 
-def request_cancel(connection: Connection, job_id: UUID) -> None:
-    """Mark for cancelling, at OpenAI, the open batches that hold only this job's requests."""
-    run(
+def ask_at_once(connection: Connection, openai_id: str) -> bool:
+    """Make a submitted batch due for polling; whether there is one.
+
+    Its lease is taken away: a poll that is under way may have been answered before the batch
+    ended, and would put off the next one.
+    """
+    found = changed(
         connection,
         """
-        UPDATE openai_batches b SET cancel_requested = true, next_try_at = now()
-        WHERE b.status <> 'settled'
-          AND EXISTS (SELECT 1 FROM job_openai_batches j
-                      WHERE j.openai_batch = b.id AND j.job_id = :job_id)
-          AND NOT EXISTS (SELECT 1 FROM job_openai_batches j
-                          WHERE j.openai_batch = b.id AND j.job_id <> :job_id AND j.requests > 0)
+        UPDATE openai_batches SET next_try_at = now(), lease_token = NULL, lease_expires_at = NULL
+        WHERE openai_id = :openai_id AND status = 'submitted'
         """,
-        job_id=job_id,
+        openai_id=openai_id,
     )
+    return found == 1

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
-from generation_service.db.statements import run
+from generation_service.db.statements import rows, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +24,45 @@ class RequestRow:
     english: str | None
 
 
+_REQUESTS = """
+    SELECT d.id, d.attempt, d.larger, d.estimated_tokens, d.language, l.additional_info,
+           english.damages AS english, ARRAY(
+               SELECT url FROM unnest(l.image_urls) WITH ORDINALITY AS image (url, n)
+               WHERE url <> ALL(coalesce(l.missing_images, '{}')) ORDER BY n
+           ) AS image_urls
+    FROM descriptions d JOIN batch_lots l ON l.id = d.lot
+    LEFT JOIN descriptions english ON d.kind = 'translation'
+        AND english.lot = d.lot AND english.kind = 'vision'
+"""
+
+
 def request_rows(connection: Connection, batch_id: UUID) -> Iterator[RequestRow]:
     """Stream what the batch's request lines are written from, by id."""
     statement = text(
-        """
-        SELECT d.id, d.attempt, d.larger, d.estimated_tokens, d.language, l.additional_info,
-               english.damages AS english, ARRAY(
-                   SELECT url FROM unnest(l.image_urls) WITH ORDINALITY AS image (url, n)
-                   WHERE url <> ALL(coalesce(l.missing_images, '{}')) ORDER BY n
-               ) AS image_urls
-        FROM descriptions d JOIN batch_lots l ON l.id = d.lot
-        LEFT JOIN descriptions english ON d.kind = 'translation'
-            AND english.lot = d.lot AND english.kind = 'vision'
-        WHERE d.openai_batch = :id AND d.status = 'submitted' ORDER BY d.id
-        """
+        f"{_REQUESTS} WHERE d.openai_batch = :id AND d.status = 'submitted' ORDER BY d.id"
     )
     streamed = {"stream_results": True, "max_row_buffer": 200}
     for row in connection.execute(statement, {"id": batch_id}, execution_options=streamed):
-        yield RequestRow(
-            row.id,
-            row.attempt,
-            row.larger,
-            row.estimated_tokens,
-            row.image_urls,
-            row.additional_info,
-            row.language,
-            row.english,
-        )
+        yield _request(row)
+
+
+def by_ids(connection: Connection, ids: Sequence[int]) -> list[RequestRow]:
+    """Return what these requests are written from, by id."""
+    wanted = "WHERE d.id = ANY(CAST(:ids AS bigint[])) ORDER BY d.id"
+    return [_request(row) for row in rows(connection, f"{_REQUESTS} {wanted}", ids=list(ids))]
+
+
+def _request(row: Row[Any]) -> RequestRow:
+    return RequestRow(
+        row.id,
+        row.attempt,
+        row.larger,
+        row.estimated_tokens,
+        row.image_urls,
+        row.additional_info,
+        row.language,
+        row.english,
+    )
 
 
 def submitted_count(connection: Connection, batch_id: UUID) -> int:

@@ -9,6 +9,7 @@ from generation_service.core.languages import SOURCE, is_source
 from generation_service.core.results import LanguageResult, LotError, LotResult
 from generation_service.core.status import (
     DESCRIPTION_ACTIVE,
+    JOB_DELETED,
     LOT_ACTIVE,
     DescriptionStatus,
     LotStatus,
@@ -67,6 +68,18 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
         active=names(LOT_ACTIVE),
     )
     return [lot_result(row, job.languages) for row in found]
+
+
+def is_as_read(connection: Connection, job: Job) -> bool:
+    """Whether the job is there, in the run it was read in: then so are its settled lots."""
+    found = rows(
+        connection,
+        "SELECT FROM batch_jobs WHERE id = :id AND run = :run AND status <> :deleted",
+        id=job.id,
+        run=job.run,
+        deleted=JOB_DELETED,
+    )
+    return bool(found)
 
 
 def lot_result(row: Row[Any], languages: Sequence[str]) -> LotResult:

@@ -25,7 +25,8 @@ def queue_translations(
 ) -> None:
     """Queue the translations of lots whose English just came; they go on as `translating`.
 
-    A request is estimated at `base_tokens` and a third of the text's bytes.
+    A request is estimated at `base_tokens` and a third of the text's bytes. It takes the lane that
+    the English came by: what that one was in a hurry for, its translations are too.
     """
     run(
         connection,
@@ -37,9 +38,9 @@ def queue_translations(
               AND l.status = ANY(CAST(:sources AS text[])) AND cardinality(j.translations) > 0
             RETURNING l.id, l.job_id, j.translations
         )
-        INSERT INTO descriptions (job_id, lot, kind, language, estimated_tokens)
+        INSERT INTO descriptions (job_id, lot, kind, language, estimated_tokens, lane)
         SELECT m.job_id, m.id, 'translation', wanted.tag,
-               :base_tokens + octet_length(english.damages) / 3
+               :base_tokens + octet_length(english.damages) / 3, english.lane
         FROM moved m
         JOIN descriptions english ON english.lot = m.id AND english.kind = 'vision'
         CROSS JOIN LATERAL unnest(m.translations) AS wanted (tag)

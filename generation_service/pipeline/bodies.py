@@ -9,6 +9,8 @@ from generation_service.core.limits import (
     VISION_MAX_TOKENS,
 )
 from generation_service.core.prompts import translation_body, vision_body
+from generation_service.core.status import Kind
+from generation_service.db.requests import RequestRow
 
 if TYPE_CHECKING:
     from config import Config
@@ -38,3 +40,10 @@ def translation(
         language=language,
         max_completion_tokens=TRANSLATION_MAX_TOKENS * (LARGER_FACTOR if larger else 1),
     )
+
+
+def of_request(settings: "Config", kind: Kind, row: RequestRow) -> dict[str, object]:
+    """The question of a job's request."""
+    if kind is Kind.VISION:
+        return vision(settings, row.image_urls, row.additional_info, larger=row.larger)
+    return translation(settings, row.english or "", row.language, larger=row.larger)

@@ -5,14 +5,17 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from generation_service.core.errors import ServiceError
-from generation_service.db import deliveries, jobs, openai_batches, settling
+from generation_service.db import deliveries, job_shares, jobs, settling
 from generation_service.db.jobs import Job
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
 
-def cancel(resources: Resources, client: str, job_id: UUID) -> Job:
-    """Cancel and return the job; ServiceError `not_found` or `job_not_cancellable`."""
+def cancel(resources: Resources, client: str | None, job_id: UUID) -> Job:
+    """Cancel and return the client's job (None: any client's).
+
+    ServiceError `not_found` or `job_not_cancellable`.
+    """
 
     def work(connection: Connection) -> Job:
         jobs.lock(connection, [job_id])
@@ -27,7 +30,7 @@ def cancel(resources: Resources, client: str, job_id: UUID) -> Job:
                 extra={"status": job.status.value},
             )
         settling.cancel_work(connection, job_id)
-        openai_batches.request_cancel(connection, job_id)
+        job_shares.request_cancel(connection, job_id)
         deliveries.enqueue(connection, [job_id])
         return jobs.find(connection, job_id, client) or job
 

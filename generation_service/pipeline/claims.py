@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -18,13 +18,15 @@ from generation_service.pipeline.transactions import transaction
 _log = structlog.get_logger()
 
 
-def claimed(resources: Resources, states: Sequence[OpenAIBatchStatus]) -> ClaimedBatch | None:
-    """Claim an OpenAI batch that is due in one of the states, if there is one."""
+def claimed(
+    resources: Resources, states: Sequence[OpenAIBatchStatus], only: UUID | None = None
+) -> ClaimedBatch | None:
+    """Claim an OpenAI batch that is due in one of the states, or `only` this one, due or not."""
     token = uuid4()
     return transaction(
         resources.engine,
         lambda connection: openai_batches.claim(
-            connection, states, token=token, lease_seconds=LEASE_SECONDS
+            connection, states, token=token, lease_seconds=LEASE_SECONDS, only=only
         ),
     )
 

@@ -5,20 +5,24 @@ only where its description still waits for this batch. So a file may be read aga
 by whoever goes on after a crash.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 
 import structlog
+from sqlalchemy import Connection
 
-from generation_service.clients.openai_api import OpenAIRefused
+from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear
 from generation_service.core import batch_faults
-from generation_service.core.replies import Failure, read_line
+from generation_service.core.replies import Failure, Retry, read_line
 from generation_service.core.requests import read_custom_id
 from generation_service.core.status import OpenAIBatchStatus
-from generation_service.db import openai_batches, queue
+from generation_service.core.token_estimates import Usage
+from generation_service.db import model_limits, openai_batches, token_estimates
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.pipeline import refusals
+from generation_service.pipeline.answers import answers
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.settle import Answer, record_answers, settle_rest
@@ -27,6 +31,7 @@ from generation_service.pipeline.transactions import transaction
 _log = structlog.get_logger()
 _LINES_A_TRANSACTION = 500
 _MIN_PAUSE_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 900.0
 _FILE_TRIES = 3
 _GONE = frozenset({400, 404, 410})
 
@@ -45,38 +50,35 @@ def tick(resources: Resources, beat: Beat) -> bool:
 
 
 def _collect(resources: Resources, batch: ClaimedBatch) -> None:
-    for file_id in (batch.output_file_id, batch.error_file_id):
-        if file_id:
-            _read_file(resources, batch, file_id)
+    files = [batch.output_file_id, batch.error_file_id]
+    usages = [_read_file(resources, batch, file_id) for file_id in files if file_id]
     if batch.openai_status == "failed":  # some servers fail a batch that has answers already
         _rejected(resources, batch)
     settle_rest(resources.engine, batch, batch_faults.unanswered(batch.openai_status))
-    transaction(
-        resources.engine,
-        lambda connection: openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED),
-    )
+
+    def settled(connection: Connection) -> None:
+        openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED)
+        token_estimates.learn(connection, batch.model, batch.kind, sum(usages, Usage()))
+
+    transaction(resources.engine, settled)
     _log.info("openai_batch_settled", openai_batch=str(batch.id), openai_id=batch.openai_id)
 
 
-def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
-    answers = _answers(resources, batch, file_id)
+def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> Usage:
+    found = answers(resources, batch.id, file_id)
+    usage, empty = Usage(), file_id == batch.output_file_id
     try:
-        while chunk := list(islice(answers, _LINES_A_TRANSACTION)):
-            transaction(resources.engine, partial(record_answers, batch=batch, answers=chunk))
+        while chunk := list(islice(found, _LINES_A_TRANSACTION)):
+            record = partial(record_answers, batch=batch, answers=chunk)
+            usage += transaction(resources.engine, record)
+            empty = False
     except OpenAIRefused as error:  # the file is gone: what it held counts as missing
         if error.status not in _GONE or batch.tries < _FILE_TRIES:
             raise
         _log.error("openai_file_lost", file_id=file_id, reason=str(error))
-
-
-def _answers(resources: Resources, batch: ClaimedBatch, file_id: str) -> Iterator[Answer]:
-    for text in resources.openai.file_lines(file_id):
-        line = read_line(text)
-        request = read_custom_id(line.custom_id) if line else None
-        if line and request:
-            yield Answer(*request, line.reply)
-        else:
-            _log.warning("openai_line_unreadable", openai_batch=str(batch.id), file_id=file_id)
+    if empty and batch.tries < _FILE_TRIES:  # then it would have no id: its lines are paid for
+        raise OpenAIUnclear("The output file holds no answer.")
+    return usage
 
 
 def _rejected(resources: Resources, batch: ClaimedBatch) -> None:
@@ -90,6 +92,8 @@ def _rejected(resources: Resources, batch: ClaimedBatch) -> None:
             [{**each, "line": None} for each in batch.errors]
         )
     _learn_limit(resources, batch)
+    if batch.requests == 1 and batch_faults.outgrows_limit(batch.errors, batch.estimated_tokens):
+        rest = replace(rest, retry=Retry.AGAIN)  # it can't be made smaller: no waiting for ever
     settle_rest(resources.engine, batch, rest)
 
 
@@ -114,7 +118,11 @@ def _learn_limit(resources: Resources, batch: ClaimedBatch) -> None:
         pause = max(_MIN_PAUSE_SECONDS, resources.settings.openai_poll_seconds)
         transaction(
             resources.engine,
-            lambda connection: queue.learn_limit(
-                connection, batch.model, limit=limit, pause_seconds=pause
+            lambda connection: model_limits.learn(
+                connection,
+                batch.model,
+                limit=limit,
+                pause_seconds=pause,
+                longest_pause_seconds=_LONGEST_PAUSE_SECONDS,
             ),
         )

@@ -118,15 +118,16 @@ class _Tick:
         left: list[UUID] = []
         public_url = self._resources.settings.public_url
         for delivery, body in bodies(self._resources.engine, claimed, public_url):
-            sent = Sent(delivery, len(body or b""), delivery.host in prompt)
+            size = len(body) if isinstance(body, bytes) else 0
+            sent = Sent(delivery, size, delivery.host in prompt)
             if not self._load.fits(sent.size):
                 left.append(delivery.id)
                 continue
             self._load.add(sent.size, prompt=sent.prompt)
-            if body is None:
-                self._give_up(sent, "internal_error", "The webhook could not be rendered.")
-            else:
+            if isinstance(body, bytes):
                 self._send_one(sent, body)
+            else:
+                self._give_up(replace(sent, final=body.final), body.error, body.message)
         if left:
             transaction(
                 self._resources.engine,

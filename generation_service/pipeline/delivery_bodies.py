@@ -1,6 +1,8 @@
 """The bodies of deliveries, rendered when they are sent, from rows that no longer change."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from sqlalchemy import Engine
@@ -14,13 +16,25 @@ from generation_service.db.delivery_lots import Content, contents
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class NoBody:
+    """Why there is nothing to send; `final`: nor will there ever be."""
+
+    error: str
+    message: str
+    final: bool
+
+
+NOT_RENDERED: Final = NoBody("internal_error", "The webhook could not be rendered.", final=False)
+SUPERSEDED: Final = NoBody(
+    "superseded", "A new run of the job has begun, and its end is announced instead.", final=True
+)
+
+
 def bodies(
     engine: Engine, claimed: Sequence[ClaimedDelivery], public_url: str
-) -> Iterator[tuple[ClaimedDelivery, bytes | None]]:
-    """Each delivery with its body, but for those whose job is gone; few are read at a time.
-
-    None stands for a body that could not be rendered, a fault of ours that is in the log.
-    """
+) -> Iterator[tuple[ClaimedDelivery, bytes | NoBody]]:
+    """Each delivery with its body, but for those whose job is gone; few are read at a time."""
     for group in _groups(claimed):
         with engine.connect() as connection:
             found = contents(connection, [delivery.id for delivery in group])
@@ -43,12 +57,14 @@ def _groups(claimed: Sequence[ClaimedDelivery]) -> Iterator[list[ClaimedDelivery
         yield group
 
 
-def _rendered(delivery: ClaimedDelivery, content: Content, public_url: str) -> bytes | None:
+def _rendered(delivery: ClaimedDelivery, content: Content, public_url: str) -> bytes | NoBody:
+    if content.superseded:
+        return SUPERSEDED
     try:
         return _body(delivery, content, public_url)
     except Exception:  # noqa: BLE001 - whatever it was, the other deliveries go on
         _log.exception("webhook_not_rendered", delivery=str(delivery.id))
-        return None
+        return NOT_RENDERED
 
 
 def _body(delivery: ClaimedDelivery, content: Content, public_url: str) -> bytes:

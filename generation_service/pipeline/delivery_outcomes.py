@@ -20,18 +20,22 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A delivery on its way; one without `signature` could not be sent."""
+    """A delivery on its way; one without `signature` could not be sent.
+
+    `final`: if this attempt fails, so does the delivery.
+    """
 
     delivery: ClaimedDelivery
     size: int
     prompt: bool
     signature: str | None = None
+    final: bool = False
 
 
 def judged(sent: Sent, outcome: DeliveryOutcome, schedule: Sequence[float]) -> Ended:
     delivery = sent.delivery
     delivered, delay = rules.is_delivered(outcome.status_code), None
-    if not delivered and not rules.is_gone(outcome.status_code):
+    if not (delivered or sent.final or rules.is_gone(outcome.status_code)):
         ended_at = delivery.claimed_at + timedelta(seconds=outcome.seconds)
         delay = rules.next_delay(
             delivery.attempt - delivery.attempts_before,

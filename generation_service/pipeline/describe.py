@@ -7,6 +7,7 @@ retries is the one in `clients.openai_api`: what is repeated here are remedies, 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from generation_service.clients.deadline import Deadline
 from generation_service.core.described import Described
@@ -31,18 +32,22 @@ def describe(
     request: GenerationRequest,
     so_far: Described | None,
     admit: Callable[[], None],
+    *,
+    client: str | None = None,
 ) -> Described:
     """Describe the lot, or only what is missing `so_far`; ServiceError when there is no English.
 
     `admit` is called before OpenAI is asked for the first time, and may refuse: a lot without
-    enough photos is refused before it is counted as a generation (docs/api.md §7).
+    enough photos is refused before it is counted as a generation (docs/api.md §7). The photos are
+    the `client`'s, whose slow names hold up nobody else's.
     """
     deadline = Deadline.after(resources.settings.sync_deadline_seconds)
     if so_far is None:
-        lot = request.lots[0]
-        missing = _unreachable(resources, lot, lot.image_urls)
+        lot = request.lots.first
+        unreachable = partial(_unreachable, resources, lot, client)
+        missing = unreachable(lot.image_urls)
         admit()
-        english, missing = _english(resources, lot, missing, deadline)
+        english, missing = _english(resources, lot, missing, deadline, unreachable)
         so_far = Described(english=english, missing_images=missing, translations={})
     else:
         admit()
@@ -51,11 +56,12 @@ def describe(
     return replace(so_far, translations={**so_far.translations, **translated})
 
 
-def _unreachable(resources: Resources, lot: Lot, urls: Sequence[str]) -> list[str]:
+def _unreachable(
+    resources: Resources, lot: Lot, client: str | None, urls: Sequence[str]
+) -> list[str]:
     """Probe the URLs; ServiceError when too few of the lot's photos are left."""
-    reachable = {
-        url for url, check in resources.prober.check(urls, patient=False) if check.reachable
-    }
+    checks = resources.prober.check(urls, patient=False, asker_of=lambda _url: client)
+    reachable = {url for url, check in checks if check.reachable}
     missing = [url for url in lot.image_urls if url not in reachable]
     reason = too_few(lot.image_urls, missing, resources.settings.image_threshold)
     if reason is not None:
@@ -64,14 +70,18 @@ def _unreachable(resources: Resources, lot: Lot, urls: Sequence[str]) -> list[st
 
 
 def _english(
-    resources: Resources, lot: Lot, missing: list[str], deadline: Deadline
+    resources: Resources,
+    lot: Lot,
+    missing: list[str],
+    deadline: Deadline,
+    unreachable: Callable[[Sequence[str]], list[str]],
 ) -> tuple[str, list[str]]:
     """Return the description and the photos it does without."""
     answer = _ask_about(resources, lot, missing, deadline, reprobed=False)
     if isinstance(answer, Again):  # OpenAI could not download a photo: go on without the dead
         named = answer.failure.image_url
         alive = [url for url in lot.image_urls if url not in missing and url != named]
-        missing = _unreachable(resources, lot, alive)
+        missing = unreachable(alive)
         answer = _ask_about(resources, lot, missing, deadline, reprobed=True)
     if isinstance(answer, Done):
         return answer.text, missing

@@ -23,7 +23,7 @@ from generation_service.pipeline.describe import describe
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.repeat import Admit, Answer
 from generation_service.pipeline.resources import Resources
-from generation_service.pipeline.transactions import request_transaction
+from generation_service.pipeline.transactions import kept, request_transaction
 
 _OK = 200
 
@@ -56,7 +56,11 @@ def _describe(
     try:
         with Renewal(renew):
             return describe(
-                resources, request, so_far, partial(request_transaction, resources.engine, admit)
+                resources,
+                request,
+                so_far,
+                partial(request_transaction, resources.engine, admit),
+                client=claim.identity.client,
             )
     except BaseException:
         _release(resources, claim)
@@ -84,12 +88,12 @@ def _record(
         answer=document if described.complete else texts.unfinished(described),
     )
     try:
-        kept = request_transaction(
+        recorded = kept(
             resources.engine,
             lambda connection: idempotency.record(connection, claim, outcome),
         )
     except SQLAlchemyError:  # the answer is paid for: with an error the client would order it anew
         _log.exception("answer_not_kept")
         return
-    if not kept:
+    if not recorded:
         _log.warning("lease_lost", reason="another request of the same identity has taken over")

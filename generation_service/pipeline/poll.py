@@ -23,7 +23,9 @@ _VANISHED_AFTER = 6
 """So often in a row, over two minutes, a batch may be unknown to OpenAI before it counts as gone:
 its requests are then paid for once more."""
 _OVERDUE_SECONDS = (BATCH_WINDOW_HOURS + 1) * 3600
-_LOST_SECONDS = (BATCH_WINDOW_HOURS + 2) * 3600
+_LOST_AFTER_SECONDS = 3600
+"""So long a batch may stay overdue once it was asked to end: then its requests are paid for anew.
+It counts from the first look, because it may be the service that was away for a day."""
 
 
 def tick(resources: Resources, beat: Beat) -> bool:
@@ -42,16 +44,17 @@ def tick(resources: Resources, beat: Beat) -> bool:
 def _ask(resources: Resources, batch: ClaimedBatch) -> None:
     assert batch.openai_id is not None  # noqa: S101 - a submitted batch has one
     state = resources.openai.retrieve_batch(batch.openai_id)
-    if not state.ended and (batch.cancel_requested or batch.age > _OVERDUE_SECONDS):
+    overdue = batch.age > _OVERDUE_SECONDS
+    if not state.ended and (batch.cancel_requested or overdue):
         state = _cancelled(resources, state)
-    if state.ended or batch.age > _LOST_SECONDS:
+    if state.ended or batch.overdue > _LOST_AFTER_SECONDS:
         _ended(resources, batch, state)
     else:
         seconds = resources.settings.openai_poll_seconds
         transaction(
             resources.engine,
             lambda connection: openai_batches.try_later(
-                connection, batch, seconds=seconds, failed=False, state=state
+                connection, batch, seconds=seconds, failed=False, state=state, overdue=overdue
             ),
         )
 
@@ -71,15 +74,13 @@ def _ended(resources: Resources, batch: ClaimedBatch, state: BatchState) -> None
         {"code": fault.code, "message": fault.message, "line": fault.line, "param": fault.param}
         for fault in state.errors
     ]
+    fields = openai_batches.state_fields(state)
+    if state.status == "expired" and resources.settings.deadline_fallback:
+        fields["to_direct"] = True  # else it stays as it is: it may have been set since the claim
 
     def record(connection: Connection) -> None:
         openai_batches.record_errors(connection, batch, faults)
-        openai_batches.move(
-            connection,
-            batch,
-            OpenAIBatchStatus.COLLECTING,
-            **openai_batches.state_fields(state),
-        )
+        openai_batches.move(connection, batch, OpenAIBatchStatus.COLLECTING, **fields)
         openai_batches.try_later(connection, batch, seconds=0, failed=False)
 
     transaction(resources.engine, record)

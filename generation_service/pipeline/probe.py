@@ -38,20 +38,22 @@ def tick(resources: Resources, beat: Beat) -> bool:
             )
             for job_id, group in claimed.items()
         }
-        results = _check(resources, _distinct(ours.values()), beat)
+        askers = {url: claimed[job_id][0].client for job_id, urls in ours.items() for url in urls}
+        results = _check(resources, askers, beat)
         for job_id, group in claimed.items():
             found = {url: results[url] for url in ours[job_id] if url in results}
             _record(resources, job_id, token, group, found)
     return bool(claimed)
 
 
-def _check(resources: Resources, urls: Sequence[str], beat: Beat) -> dict[str, str | None]:
-    """Probe for a while; what has no answer by then is left for another turn.
+def _check(resources: Resources, askers: Mapping[str, str], beat: Beat) -> dict[str, str | None]:
+    """Probe each URL, on behalf of its client; what has no answer in time is left for later.
 
     Hosts take turns, so slow photos of one job hold nobody up for longer than this.
     """
     results: dict[str, str | None] = {}
-    with closing(resources.prober.check(urls, seconds=_CLAIM_SECONDS)) as checks:
+    checks = resources.prober.check(askers, seconds=_CLAIM_SECONDS, asker_of=askers.get)
+    with closing(checks):
         for url, check in checks:
             results[url] = check.reason
             if not beat():
@@ -129,7 +131,7 @@ def _settle_lots(
     recorded = lots.record_probe(connection, token, found)
     kept = [(lot, probed) for lot, probed in zip(ready, found, strict=True) if lot.id in recorded]
     _queue(connection, resources, kept)
-    _fail_reprobed(connection, kept)
+    _fail_held(connection, kept)
     settle.count_and_end(connection, job_id, _counts(kept))
     waiting = {lot.id for lot in claimed} - {lot.id for lot in ready}
     lots.release(connection, token, waiting, after=_RECHECK_SECONDS)
@@ -163,11 +165,11 @@ def _queue(connection: Connection, resources: Resources, recorded: _Recorded) ->
     )
 
 
-def _fail_reprobed(connection: Connection, recorded: _Recorded) -> None:
-    for lot, probed in recorded:
-        if lot.reprobe and probed.error is not None:
-            code, message = probed.error
-            descriptions.fail_held(connection, lot.id, code=code, message=message)
+def _fail_held(connection: Connection, recorded: _Recorded) -> None:
+    """Fail what lots have waiting that were described in vain before, in this run or an earlier."""
+    failed = {lot.id: probed.error for lot, probed in recorded if probed.error is not None}
+    if failed:
+        descriptions.fail_held(connection, failed)
 
 
 def _counts(recorded: _Recorded) -> Counter[str]:

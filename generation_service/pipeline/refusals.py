@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from generation_service.clients.openai_api import OpenAIRefused, OpenAIUnclear, OpenAIUnreachable
 from generation_service.core.limits import BATCH_WINDOW_HOURS
@@ -18,6 +17,7 @@ from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.status import OpenAIBatchStatus
 from generation_service.core.verdicts import LONGEST_TOLD_SECONDS
 from generation_service.db import openai_batches
+from generation_service.db.availability import is_unavailable
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline import settle
@@ -53,9 +53,11 @@ def waited_out(resources: Resources, batch: ClaimedBatch) -> Iterator[None]:
         yield
     except (OpenAIUnclear, OpenAIUnreachable) as error:
         wait(resources, batch, str(error))
-    except (LeaseLostError, OperationalError, InterfaceError):
+    except LeaseLostError:
         raise
-    except Exception as error:  # noqa: BLE001 - one batch's trouble must not stop the others
+    except Exception as error:  # one batch's trouble must not stop the others
+        if is_unavailable(error):
+            raise
         _log.exception("openai_batch_stuck", openai_batch=str(batch.id))
         wait(resources, batch, f"a fault of the service, {type(error).__name__}")
 

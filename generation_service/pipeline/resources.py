@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from generation_service.clients.batch_api import BatchApi
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
 from generation_service.clients.webhooks import Receivers
+from generation_service.pipeline.trouble import Outage, Trouble
 
 if TYPE_CHECKING:
     from config import Config
@@ -28,3 +30,12 @@ class Resources:
     settings: "Config"
     deployment: str
     receivers: Receivers = field(default_factory=Receivers)
+    batch_api: BatchApi = field(default_factory=BatchApi)
+    trouble: Trouble = field(default_factory=Trouble)
+    outage: Outage = field(default_factory=Outage)
+
+    @property
+    def has_batch_api(self) -> bool:
+        """Whether new work goes into OpenAI batches; so it does while nothing is known."""
+        mode = self.settings.openai_batch_api
+        return mode == "on" or (mode == "auto" and self.batch_api.exists is not False)

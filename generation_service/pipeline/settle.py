@@ -11,10 +11,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from generation_service.core.lanes import FALLBACK_AFTER_SECONDS
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.prompts import translation_tokens
 from generation_service.core.replies import Completion, Failure, Reply, Retry
 from generation_service.core.status import Kind, LotStatus
+from generation_service.core.token_estimates import Usage, credible
 from generation_service.core.verdicts import Again, Done, GiveUp, How, Verdict, judge
 from generation_service.db import (
     deliveries,
@@ -25,13 +27,15 @@ from generation_service.db import (
     probes,
     settling,
 )
-from generation_service.db.descriptions import CompletedText, FailedText, Requeued, Submitted
+from generation_service.db.descriptions import Submitted
 from generation_service.db.openai_batches import ClaimedBatch
+from generation_service.db.outcomes import CompletedText, FailedText, Requeued
 from generation_service.pipeline.transactions import transaction
 
 _ROWS = 500
 _FREE_SECONDS = BATCH_WINDOW_HOURS * 3600
 """Attempts are free only while the job gets on: without this, a full queue could last for ever."""
+_UNSTARTED = frozenset({"openai_expired", "openai_cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,25 @@ class Answer:
     reply: Reply
 
 
-def record_answers(connection: Connection, batch: ClaimedBatch, answers: Sequence[Answer]) -> None:
+def record_answers(connection: Connection, batch: ClaimedBatch, answers: Sequence[Answer]) -> Usage:
     """Record answers to requests of `batch`; raises LeaseLostError when it was taken over.
 
-    Of two answers to one request the first one counts.
+    Of two answers to one request the first one counts. Returns what the requests that have a text
+    now were estimated at and billed.
     """
-    replies = {(a.description, a.attempt): a.reply for a in reversed(answers)}
-    found = _locked(connection, batch, {answer.description for answer in answers})
-    _record(
-        connection,
-        batch,
-        [(row, replies[row.id, row.attempt]) for row in found if (row.id, row.attempt) in replies],
-    )
+    judged = _record_matching(connection, _holder(batch), answers)
+    _count(connection, batch, judged)
+    done = [(row, v.completion) for row, v in judged if isinstance(v, Done)]
+    usages = (credible(row.estimated_tokens, answer.prompt_tokens) for row, answer in done)
+    return sum(usages, Usage())
+
+
+def record_calls(connection: Connection, token: UUID, answers: Sequence[Answer]) -> set[int]:
+    """Record answers to direct calls made under `token`; return the requests that were still its.
+
+    The others were given up meanwhile, and nothing about them changes.
+    """
+    return {row.id for row, _ in _record_matching(connection, _Holder(token), answers)}
 
 
 def settle_rest(engine: Engine, batch: ClaimedBatch, failure: Failure) -> None:
@@ -62,25 +73,59 @@ def settle_rest(engine: Engine, batch: ClaimedBatch, failure: Failure) -> None:
 
     def settle_some(connection: Connection) -> bool:
         ids = descriptions.missing_ids(connection, batch.id, _ROWS)
-        found = _locked(connection, batch, ids)
-        _record(connection, batch, [(row, failure) for row in found])
+        found = _locked(connection, _holder(batch), ids)
+        judged = _record(connection, _holder(batch), [(row, failure) for row in found])
+        _count(connection, batch, judged)
         return bool(ids)
 
     while transaction(engine, settle_some):
         pass
 
 
-def _locked(connection: Connection, batch: ClaimedBatch, ids: Collection[int]) -> list[Submitted]:
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who holds the requests: an OpenAI batch, or, by its token, a process that calls directly.
+
+    With `to_direct` what is left of an OpenAI batch costs no attempt, and goes on by direct calls
+    where the deadline is near.
+    """
+
+    id: UUID
+    to_direct: bool = False
+
+
+_Judged = Sequence[tuple[Submitted, Verdict]]
+
+
+def _holder(batch: ClaimedBatch) -> _Holder:
+    return _Holder(batch.id, batch.to_direct)
+
+
+def _record_matching(connection: Connection, holder: _Holder, answers: Sequence[Answer]) -> _Judged:
+    replies = {(a.description, a.attempt): a.reply for a in reversed(answers)}
+    found = _locked(connection, holder, {answer.description for answer in answers})
+    return _record(
+        connection,
+        holder,
+        [(row, replies[row.id, row.attempt]) for row in found if (row.id, row.attempt) in replies],
+    )
+
+
+def _locked(connection: Connection, holder: _Holder, ids: Collection[int]) -> list[Submitted]:
     jobs.lock(connection, descriptions.jobs_of(connection, ids))
-    return descriptions.submitted(connection, batch.id, ids)
+    return descriptions.submitted(connection, holder.id, ids, near=FALLBACK_AFTER_SECONDS)
 
 
 def _record(
-    connection: Connection, batch: ClaimedBatch, replied: Iterable[tuple[Submitted, Reply]]
-) -> None:
-    judged = [(row, _verdict(row, reply)) for row, reply in replied]
-    _write(connection, batch.id, judged)
+    connection: Connection, holder: _Holder, replied: Iterable[tuple[Submitted, Reply]]
+) -> _Judged:
+    judged = [(row, _verdict(row, reply, holder)) for row, reply in replied]
+    _write(connection, holder, judged)
     _follow_up(connection, judged)
+    return judged
+
+
+def _count(connection: Connection, batch: ClaimedBatch, judged: _Judged) -> None:
     job_shares.count(
         connection,
         batch.id,
@@ -91,27 +136,27 @@ def _record(
     openai_batches.hold(connection, batch)
 
 
-def _verdict(row: Submitted, reply: Reply) -> Verdict:
-    if isinstance(reply, Failure) and reply.retry is Retry.FREE and row.idle > _FREE_SECONDS:
-        reply = replace(reply, retry=Retry.AGAIN)
+def _verdict(row: Submitted, reply: Reply, holder: _Holder) -> Verdict:
+    if isinstance(reply, Failure):
+        if holder.to_direct and reply.code in _UNSTARTED:
+            reply = replace(reply, retry=Retry.FREE)
+        elif reply.retry is Retry.FREE and row.idle > _FREE_SECONDS:
+            reply = replace(reply, retry=Retry.AGAIN)
     # A translation has no photos: a probe for it would never come, and it would wait for ever.
     reprobed = row.reprobed or row.kind is Kind.TRANSLATION
     return judge(reply, attempt=row.attempt, larger=row.larger, reprobed=reprobed)
 
 
-_Judged = Sequence[tuple[Submitted, Verdict]]
-
-
-def _write(connection: Connection, batch_id: UUID, judged: _Judged) -> None:
+def _write(connection: Connection, holder: _Holder, judged: _Judged) -> None:
     done = [_completed(row, v) for row, v in judged if isinstance(v, Done)]
     failed = [_failed(row, v.failure) for row, v in judged if isinstance(v, GiveUp)]
-    again = [_requeued(row, v) for row, v in judged if isinstance(v, Again)]
+    again = [_requeued(row, v, holder) for row, v in judged if isinstance(v, Again)]
     if done:
-        descriptions.complete(connection, batch_id, done)
+        descriptions.complete(connection, holder.id, done)
     if failed:
-        descriptions.fail(connection, batch_id, failed)
+        descriptions.fail(connection, holder.id, failed)
     if again:
-        descriptions.requeue(connection, batch_id, again)
+        descriptions.requeue(connection, holder.id, again)
 
 
 def _completed(row: Submitted, verdict: Done) -> CompletedText:
@@ -137,7 +182,7 @@ def _failed(row: Submitted, failure: Failure) -> FailedText:
     )
 
 
-def _requeued(row: Submitted, verdict: Again) -> Requeued:
+def _requeued(row: Submitted, verdict: Again, holder: _Holder) -> Requeued:
     failure = verdict.failure
     return Requeued(
         id=row.id,
@@ -148,6 +193,7 @@ def _requeued(row: Submitted, verdict: Again) -> Requeued:
         delay=None if verdict.how is How.AFTER_PROBE else verdict.delay,
         larger=verdict.how is How.LARGER,
         free=verdict.free,
+        direct=holder.to_direct and (row.near or failure.code == "openai_expired"),
     )
 
 

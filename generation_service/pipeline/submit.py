@@ -7,6 +7,7 @@ is still on its way must fail; only when the batch is still not there is everyth
 """
 
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -15,15 +16,26 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from generation_service.clients.openai_api import OpenAIMeaningless, OpenAIRefused
-from generation_service.core.limits import FILE_DAYS, MAX_BATCH_BYTES, MAX_BATCH_REQUESTS
-from generation_service.core.openai_batch import BatchState
+from generation_service.clients.openai_api import (
+    OpenAIMeaningless,
+    OpenAIRefused,
+    OpenAIUnclear,
+)
+from generation_service.core.filling import Filling
+from generation_service.core.lanes import FALLBACK_AFTER_SECONDS, lacks_batch_api
+from generation_service.core.limits import (
+    FILE_DAYS,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_REQUESTS,
+    MAX_CREATIONS_AN_HOUR,
+)
+from generation_service.core.openai_batch import METADATA_BATCH, METADATA_DEPLOYMENT, BatchState
 from generation_service.core.openai_errors import Failure, Retry
-from generation_service.core.packing import Filling
+from generation_service.core.openai_files import INPUT_PREFIX
 from generation_service.core.prompts import batch_line
 from generation_service.core.requests import custom_id
-from generation_service.core.status import Kind, OpenAIBatchStatus
-from generation_service.db import openai_batches, queue, requests
+from generation_service.core.status import OpenAIBatchStatus
+from generation_service.db import creations, lanes, openai_batches, queue, requests
 from generation_service.db.openai_batches import ClaimedBatch
 from generation_service.db.requests import RequestRow
 from generation_service.pipeline import bodies, refusals
@@ -33,8 +45,6 @@ from generation_service.pipeline.transactions import transaction
 
 _log = structlog.get_logger()
 _STATES = (OpenAIBatchStatus.BUILDING, OpenAIBatchStatus.UPLOADED)
-METADATA_BATCH = "generation_service_batch"
-METADATA_DEPLOYMENT = "generation_service_deployment"
 
 
 def tick(resources: Resources, beat: Beat) -> bool:
@@ -57,7 +67,12 @@ def _bring(resources: Resources, batch: ClaimedBatch) -> None:
             _submitted(resources, batch, state)
             return
         _rebuild(resources, batch)
-    with tempfile.NamedTemporaryFile(prefix="openai-batch-", suffix=".jsonl") as spool:
+    if batch.to_direct or not resources.has_batch_api:
+        _take_back(resources, batch)
+        return
+    if _waits(resources, batch, creations.wait):
+        return
+    with tempfile.NamedTemporaryFile(prefix=INPUT_PREFIX, suffix=".jsonl") as spool:
         written = _write(resources, batch, spool)
         if not written:
             _move(resources, batch, OpenAIBatchStatus.SETTLED)
@@ -73,6 +88,8 @@ def _bring(resources: Resources, batch: ClaimedBatch) -> None:
 
 
 def _create(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
+    if _waits(resources, batch, creations.take):  # others were quicker while we uploaded
+        return
     metadata = {METADATA_BATCH: str(batch.id), METADATA_DEPLOYMENT: resources.deployment}
     state: BatchState | None
     try:
@@ -88,6 +105,19 @@ def _create(resources: Resources, batch: ClaimedBatch, file_id: str) -> None:
     _submitted(resources, batch, state)
 
 
+def _waits(resources: Resources, batch: ClaimedBatch, ask: Callable[..., float]) -> bool:
+    """Whether the hour's creations are used up: then the batch waits, which is no vain try."""
+
+    def record(connection: Connection) -> bool:
+        seconds = ask(connection, limit=MAX_CREATIONS_AN_HOUR)
+        if seconds:
+            openai_batches.try_later(connection, batch, seconds=seconds, failed=False)
+            _log.warning("openai_creations_used_up", openai_batch=str(batch.id), seconds=seconds)
+        return seconds > 0
+
+    return transaction(resources.engine, record)
+
+
 def _adopt(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
     """Find at OpenAI the batch that an earlier owner may have created, or fence it off."""
     state = _find(resources, batch)
@@ -100,7 +130,7 @@ def _adopt(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
 def _find(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
     """Look for the batch made from our file, or else from one that was sent for it before."""
     earlier = None
-    for state in resources.openai.list_batches():
+    for state in _listed(resources):
         if state.input_file_id and state.input_file_id == batch.input_file_id:
             return state
         if earlier is None and state.metadata.get(METADATA_BATCH) == str(batch.id):
@@ -108,19 +138,23 @@ def _find(resources: Resources, batch: ClaimedBatch) -> BatchState | None:
     return earlier
 
 
+def _listed(resources: Resources) -> Iterator[BatchState]:
+    """Every batch of the account: none at a server that takes files and knows no batches."""
+    try:
+        yield from resources.openai.list_batches()
+    except (OpenAIRefused, OpenAIUnclear) as error:
+        if resources.has_batch_api or not lacks_batch_api(error.status, str(error)):
+            raise
+
+
 def _write(resources: Resources, batch: ClaimedBatch, spool: IO[bytes]) -> int:
     """Write the request lines; what doesn't fit goes back to the queue. Returns the lines."""
-    limit = resources.settings.max_enqueued_tokens.get(batch.model)
-    filling = Filling(
-        max_requests=MAX_BATCH_REQUESTS,
-        max_bytes=MAX_BATCH_BYTES,
-        max_tokens=None if limit is None else limit // 4,
-    )
+    filling = Filling(max_requests=MAX_BATCH_REQUESTS, max_bytes=MAX_BATCH_BYTES)
     lines = size = tokens = last = 0
     with resources.engine.begin() as connection:
         for row in requests.request_rows(connection, batch.id):
             line = _line(resources, batch, row)
-            if not filling.take(len(line), row.estimated_tokens):
+            if not filling.take(len(line)):
                 break
             spool.write(line)
             lines, size, last = lines + 1, size + len(line), row.id
@@ -138,15 +172,15 @@ def _write(resources: Resources, batch: ClaimedBatch, spool: IO[bytes]) -> int:
 
 
 def _line(resources: Resources, batch: ClaimedBatch, row: RequestRow) -> bytes:
-    settings = resources.settings
-    if batch.kind is Kind.VISION:
-        body = bodies.vision(settings, row.image_urls, row.additional_info, larger=row.larger)
-    else:
-        body = bodies.translation(settings, row.english or "", row.language, larger=row.larger)
+    body = bodies.of_request(resources.settings, batch.kind, row)
     return batch_line(custom_id(row.id, row.attempt), {**body, "model": batch.model})
 
 
 def _submitted(resources: Resources, batch: ClaimedBatch, state: BatchState) -> None:
+    settings = resources.settings
+    # An event that came before the id was recorded found no batch: one look makes up for it.
+    wait = 0.0 if settings.openai_webhook_secret else settings.openai_poll_seconds
+
     def record(connection: Connection) -> None:
         openai_batches.move(
             connection,
@@ -155,9 +189,7 @@ def _submitted(resources: Resources, batch: ClaimedBatch, state: BatchState) -> 
             openai_id=state.id,
             **openai_batches.state_fields(state),
         )
-        openai_batches.try_later(
-            connection, batch, seconds=resources.settings.openai_poll_seconds, failed=False
-        )
+        openai_batches.try_later(connection, batch, seconds=wait, failed=False)
 
     try:
         transaction(resources.engine, record)
@@ -172,6 +204,17 @@ def _submitted(resources: Resources, batch: ClaimedBatch, state: BatchState) -> 
 def _remaining(resources: Resources, batch: ClaimedBatch) -> int:
     with resources.engine.connect() as connection:
         return requests.submitted_count(connection, batch.id)
+
+
+def _take_back(resources: Resources, batch: ClaimedBatch) -> None:
+    """Give the requests of a batch that was never created back, for direct calls."""
+
+    def record(connection: Connection) -> None:
+        lanes.release(connection, batch.id, near=FALLBACK_AFTER_SECONDS)
+        openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED)
+
+    transaction(resources.engine, record)
+    _log.info("openai_batch_taken_back", openai_batch=str(batch.id))
 
 
 def _rebuild(resources: Resources, batch: ClaimedBatch) -> None:

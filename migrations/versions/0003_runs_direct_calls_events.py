@@ -36,6 +36,7 @@ def _runs() -> None:
 
 
 def _direct_calls() -> None:
+    op.drop_constraint("descriptions_openai_batch_fkey", "descriptions")
     op.add_column(
         "descriptions",
         sa.Column("lane", sa.Text(), server_default=sa.text("'batch'"), nullable=False),
@@ -47,7 +48,7 @@ def _direct_calls() -> None:
     op.create_index(
         "descriptions_direct",
         "descriptions",
-        ["available_at", "id"],
+        ["kind", "job_id", "id"],
         postgresql_where=sa.text("status = 'queued' AND lane = 'direct'"),
     )
     op.create_index(
@@ -66,6 +67,9 @@ def _openai_batches() -> None:
     op.add_column(
         "openai_batches",
         sa.Column("input_file_deleted_at", sa.DateTime(timezone=True), nullable=True),
+    )
+    op.add_column(
+        "openai_batches", sa.Column("overdue_since", sa.DateTime(timezone=True), nullable=True)
     )
     op.create_index("openai_batches_submitted", "openai_batches", ["submitted_at"])
 
@@ -102,10 +106,12 @@ def downgrade() -> None:
     op.drop_table("token_estimates")
     op.drop_column("model_limits", "learned_at")
     op.drop_index("openai_batches_submitted", "openai_batches")
+    op.drop_column("openai_batches", "overdue_since")
     op.drop_column("openai_batches", "input_file_deleted_at")
     op.drop_column("openai_batches", "to_direct")
     op.drop_index("descriptions_calling", "descriptions")
     op.drop_index("descriptions_direct", "descriptions")
+    op.create_foreign_key(None, "descriptions", "openai_batches", ["openai_batch"], ["id"])
     op.drop_column("descriptions", "lease_expires_at")
     op.drop_column("descriptions", "lease_token")
     op.drop_column("descriptions", "lane")

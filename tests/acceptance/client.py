@@ -73,6 +73,17 @@ class Client:
         status, answer = running.post(url, b"", self._signed(job_id))
         return status, json.loads(answer)
 
+    def retry(self, job_id: str) -> tuple[int, Any]:
+        url = f"{self._url}/api/v1/batch-jobs/{job_id}/retry"
+        status, answer = running.post(url, b"", self._signed(job_id))
+        return status, json.loads(answer)
+
+    def delete(self, job_id: str) -> tuple[int, Any]:
+        """The status, and an error's document."""
+        url = f"{self._url}/api/v1/batch-jobs/{job_id}"
+        status, answer = running.delete(url, self._signed(job_id))
+        return status, json.loads(answer or "null")
+
     def finished(self, job_id: str, seconds: float = 30) -> Any:
         """The job's status document once it has ended."""
 

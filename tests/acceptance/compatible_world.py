@@ -17,6 +17,7 @@ _SOONER = """
 _LATER = """
     UPDATE openai_batches SET created_at = created_at - interval '27 hours',
         submitted_at = submitted_at - interval '27 hours',
+        overdue_since = overdue_since - interval '27 hours',
         tries = CASE WHEN tries > 0 THEN greatest(tries, 9) ELSE 0 END
     WHERE status <> 'settled';
     UPDATE batch_jobs SET updated_at = updated_at - interval '27 hours' WHERE completed_at IS NULL

@@ -112,7 +112,10 @@ NO_HTTP = {
 
 @pytest.mark.parametrize("headers", NO_HTTP.values(), ids=NO_HTTP)
 def test_what_is_hardly_http_is_refused(service, headers):
-    assert post(service, *headers, body=b"{}").status in {400, 431, 501}
+    answer = post(service, *headers, body=b"{}")
+    assert_refused(answer.refusal, 400, "invalid_request")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Request-Id"]
 
 
 NO_REQUESTS = {
@@ -135,7 +138,9 @@ def test_what_is_no_request_is_cut_off(service, sent):
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         said = b"".join(iter(lambda: connection.recv(65_536), b""))
-    assert not said or said.startswith(b"HTTP/1.1 4")
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert not said or head.startswith(b"HTTP/1.1 4")
+    assert not said or json.loads(body)["error"] in {"invalid_request", "not_found"}
 
 
 NOWHERE = ["/", "/api/v1", "/api/v2/batch-jobs", "/api/v1/batch-jobs/", "/../etc/passwd", "/%00"]

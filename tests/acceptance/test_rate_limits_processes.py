@@ -1,4 +1,4 @@
-"""Limits hold over all processes, and full slots leave the rest of the service quick."""
+"""Limits hold over all processes."""
 
 import time
 from collections import Counter

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import running
+from tests.events import SECRET
 from tests.fuzz.command import RATE_LIMITS, schemathesis
 from tests.photos import photo_replies
 from tests.servers import LoopbackServer, Reply
@@ -53,6 +54,7 @@ def _settings(outside: LoopbackServer, openai: running.RunningSimulator) -> dict
         **RATE_LIMITS,
         "OPENAI_BASE_URL": openai.base_url,
         "ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{outside.port}",
+        "OPENAI_WEBHOOK_SECRET": SECRET,
         "WEBHOOK_RETRY_SECONDS": "0,0.5,0.5,0.5,0.5",
     }
 

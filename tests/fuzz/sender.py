@@ -19,10 +19,14 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from generation_service.core.signatures import canonical_json, sign
+from tests.events import signed
 
 JOBS = "jobs"
+DOOMED = "doomed"
+"""Jobs to be deleted, where there are some: the others are still wanted then."""
 DELIVERIES = "deliveries"
 ENDPOINTS = "endpoints"
+EVENTS = "/openai/events"
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _PLACES = {
@@ -56,10 +60,13 @@ class Known:
             elif name == "delivery_id" and job:
                 self._learned[DELIVERIES].append(f"{job[1]}/deliveries/{value}")
 
-    def exchange(self, path: str, die: int) -> str:
+    def exchange(self, method: str, path: str, die: int) -> str:
         """The path with something known in place of what was generated."""
         for kind, place in _PLACES.items():
-            first, learned = self._first.get(kind, ()), self._learned[kind]
+            first: Sequence[str] = self._first.get(kind, ())
+            learned: Sequence[str] = self._learned[kind]
+            if method == "DELETE" and DOOMED in self._first:
+                first = learned = self._first[DOOMED]
             ids = (first if die % 2 else learned) or first or learned
             if ids:
                 path = place.sub(rf"\1/{ids[die // 2 % len(ids)]}", path)
@@ -88,16 +95,19 @@ class Sender(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         die = _die(request)
         if die % 8:
-            request.url = self._with_known_ids(str(request.url), die // 8)
+            request.url = self._with_known_ids(request, die // 8)
             request.headers.pop("X-Client", None)
         self._replace_urls(request)
-        if die % 16:
+        if die % 16 and request.path_url == EVENTS:
+            request.headers.update(signed(_bytes(request), f"wh_{die % 64}"))
+        elif die % 16:
             (self._sign_2 if die % 2 else self._sign_1)(request)
         return request
 
-    def _with_known_ids(self, url: str, die: int) -> str:
-        parts = urlsplit(url)
-        return urlunsplit(parts._replace(path=self.known.exchange(parts.path, die)))
+    def _with_known_ids(self, request: PreparedRequest, die: int) -> str:
+        parts = urlsplit(str(request.url))
+        path = self.known.exchange(str(request.method), parts.path, die)
+        return urlunsplit(parts._replace(path=path))
 
     def _replace_urls(self, request: PreparedRequest) -> None:
         def replaced(text: str, name: str) -> str:

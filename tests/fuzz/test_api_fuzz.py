@@ -13,8 +13,9 @@ from flask import Flask, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from generation_service.api.openapi import document
+from tests.events import SECRET
 from tests.fuzz.command import RATE_LIMITS, schemathesis
-from tests.fuzz.sender import DELIVERIES, ENDPOINTS, JOBS
+from tests.fuzz.sender import DELIVERIES, DOOMED, ENDPOINTS, JOBS
 from tests.integration.api_service import KEY, serving
 
 Seen = Counter[tuple[str, int]]
@@ -39,7 +40,7 @@ def served(app: Flask) -> Iterator[str]:
 @pytest.fixture
 def service(engine):
     limits: dict[str, Any] = {name.lower(): int(limit) for name, limit in RATE_LIMITS.items()}
-    with serving(engine, **limits) as running:
+    with serving(engine, openai_webhook_secret=SECRET, **limits) as running:
         yield running
 
 
@@ -59,17 +60,18 @@ def seen(service) -> Seen:
 
 
 def known_ids(service) -> dict[str, list[str]]:
-    """Jobs that have ended, one of them with a delivery, and jobs that have not."""
+    """Jobs that have ended, one of them with a delivery, jobs that have not, and one to delete."""
     webhook = service.outside.url("/webhook")
-    jobs = [service.job() for _ in range(4)]
+    doomed, *jobs = [service.job() for _ in range(5)]
     ended = jobs[0]
-    for job in jobs[:2]:
+    for job in (doomed, *jobs[:2]):
         service.settle(job, failed=1)
     values = {"job": UUID(ended), "url": webhook}
     delivery = service.run(_INSERT_DELIVERY, **values).scalar_one()
     endpoint = service.run(_INSERT_ENDPOINT, **values).scalar_one()
     return {
         JOBS: jobs,
+        DOOMED: [doomed],
         DELIVERIES: [f"{ended}/deliveries/{delivery}"],
         ENDPOINTS: [str(endpoint)],
     }

@@ -116,9 +116,15 @@ _SETTLE_LOTS = """
     WHERE job_id = :job AND position < coalesce(:lots, 1000000)
 """
 _SETTLE_JOB = """
-    UPDATE batch_jobs SET lots_settled = coalesce(:lots, lots_total), lots_failed = :failed,
+    UPDATE batch_jobs SET lots_settled = done.lots, lots_failed = :failed, lots_probed = done.lots,
+           lots_described = done.lots - :failed, images_completed = done.images,
+           vision_completed = done.lots - :failed, vision_failed = :failed,
+           translation_completed = (done.lots - :failed) * cardinality(translations),
+           translation_failed = :failed * cardinality(translations),
            status = CASE WHEN CAST(:lots AS int) IS NULL THEN 'completed' ELSE 'translating' END,
            completed_at = CASE WHEN CAST(:lots AS int) IS NULL THEN now() END
+    FROM (SELECT count(*) AS lots, coalesce(sum(cardinality(image_urls)), 0) AS images
+          FROM batch_lots WHERE job_id = :job AND position < coalesce(:lots, 1000000)) done
     WHERE id = :job
 """
 

@@ -1,5 +1,7 @@
 """What must balance whatever happens, read from the tables behind the back of the code."""
 
+from typing import Any
+
 from tests.integration.stages import Stages
 
 TIME_PASSES = (
@@ -7,6 +9,10 @@ TIME_PASSES = (
         f"UPDATE {table} SET lease_expires_at = now() - interval '1 second'"
         " WHERE lease_expires_at > now()"
         for table in ("openai_batches", "batch_lots", "webhook_deliveries", "image_probes")
+    ),
+    (
+        "UPDATE descriptions SET lease_expires_at = now() - interval '1 second'"
+        " WHERE lease_expires_at > now()"
     ),
     "UPDATE openai_batches SET next_try_at = now() WHERE next_try_at > now()",
     (
@@ -83,6 +89,6 @@ _ENDED = """
 """
 
 
-def ended(world: Stages) -> dict[object, object]:
+def ended(world: Stages) -> dict[object, Any]:
     """Everything in a terminal state, with what may not change any more."""
     return {row["key"]: row["value"] for row in world.rows(_ENDED)}

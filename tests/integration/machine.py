@@ -1,13 +1,15 @@
 """Jobs and deliveries under any order of events, as a state machine for hypothesis.
 
-Clients order and cancel, stages tick in whatever order, OpenAI and receivers misbehave, processes
-die holding leases. After every step the books must balance; in the end everything has ended.
+Clients order, cancel and retry, stages tick in whatever order, OpenAI and receivers misbehave,
+processes die holding leases. After every step the books must balance; in the end everything has
+ended.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -15,8 +17,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import MAX_WEBHOOK_ATTEMPTS
+from generation_service.core.status import JobStatus
 from generation_service.pipeline import deliver
 from generation_service.pipeline.cancel import cancel
+from generation_service.pipeline.retry import retry
 from tests.integration import books
 from tests.integration.stages import CLIENT, STAGES, Stages, go_on
 from tests.servers import LoopbackServer, Reply, redirect
@@ -30,6 +34,7 @@ BATCH_FAULTS = [
     *("empty_error_file", "vanish"),
 ]
 CALL_FAULTS = ["status", "reset_before", "reset_after"]
+DIRECT_FAULTS = [*CALL_FAULTS, "refuse", "length", "empty_text", "script_html", "image_error"]
 CALLS = ["upload", "create", "retrieve", "content", "list", "cancel", "delete"]
 VIEW_FAULTS = ["capital_status", "null_counts", "blank_file_ids", "no_metadata", "false_counts"]
 LOST_ANSWERS = [{"on": call, "do": "reset_after"} for call in ("upload", "create", "cancel")]
@@ -41,6 +46,7 @@ FAULTS = st.one_of(
         lambda on, do: {"on": on, "do": do}, st.sampled_from(CALLS), st.sampled_from(CALL_FAULTS)
     ),
     st.builds(lambda do: {"on": "retrieve", "do": do}, st.sampled_from(VIEW_FAULTS)),
+    st.builds(lambda do: {"on": "chat", "do": do}, st.sampled_from(DIRECT_FAULTS)),
 )
 RECEIVERS = ["/a", "/b"]
 REPLIES = {
@@ -60,6 +66,7 @@ LOTS = st.lists(
 )
 ORDERS = st.tuples(LOTS, st.sampled_from([["en"], ["ru"], ["en", "de", "ru"]]))
 TABLES = ["openai_batches", "batch_lots", "webhook_deliveries", "image_probes"]
+RETRYABLE = (JobStatus.COMPLETED, JobStatus.FAILED)
 FINISH_SECONDS = 20
 EVERY_STAGE = [*STAGES, deliver.tick]
 
@@ -80,7 +87,7 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         receiver.replies.update(dict.fromkeys(RECEIVERS, Reply()))
         self.world = world
         self.receiver = receiver
-        self.ended: dict[object, object] = {}
+        self.ended: dict[object, Any] = {}
         self.billed_before = len(world.billed())
 
     @initialize(target=jobs, order=ORDERS, faults=st.lists(FAULTS, max_size=4))
@@ -102,6 +109,12 @@ class JobsAndDeliveries(RuleBasedStateMachine):
             languages,
         )
 
+    @rule(job=jobs)
+    def a_deadline_draws_near(self, job: UUID):
+        self.world.execute(
+            f"UPDATE batch_jobs SET run_started_at = now() - interval '23 hours' WHERE id = '{job}'"
+        )
+
     @rule(stage=st.sampled_from(EVERY_STAGE))
     def a_stage_ticks(self, stage):
         stage(self.world.resources, go_on)
@@ -118,6 +131,22 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         except ServiceError as error:
             assert error.code == "job_not_cancellable"  # noqa: PT017 - only if it is refused
             assert self.world.job(job).completed_at is not None
+
+    @rule(job=jobs)
+    def a_client_retries(self, job: UUID):
+        before = self.world.job(job)
+        try:
+            retry(self.world.resources, CLIENT, job)
+        except ServiceError as error:
+            assert error.code == "job_not_retryable"  # noqa: PT017 - only if it is refused
+            assert before.status not in RETRYABLE or before.lots_failed == 0
+        else:
+            now = books.ended(self.world)
+            self.ended = {
+                key: value
+                for key, value in self.ended.items()
+                if key in now or (value[0] != "failed" and key != f"job {job}")
+            }
 
     @rule(fault=FAULTS)
     def openai_will_misbehave(self, fault):
@@ -168,7 +197,7 @@ class JobsAndDeliveries(RuleBasedStateMachine):
             assert row["attempt_count"] == row["recorded"]
             assert row["attempt_count"] - row["attempts_before"] <= MAX_WEBHOOK_ATTEMPTS
 
-    def teardown(self):
+    def everything_ends(self):
         deadline = time.monotonic() + FINISH_SECONDS
         while unfinished := self.world.rows(books.UNFINISHED):
             assert time.monotonic() < deadline, unfinished
@@ -177,6 +206,12 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         self.what_has_ended_stays_as_it_is()
         self.counters_are_true()
         self.attempts_are_counted_and_limited()
+
+    def teardown(self):
+        self.everything_ends()
+        for row in self.world.rows("SELECT id FROM batch_jobs"):
+            self.a_client_retries(row["id"])
+        self.everything_ends()
         assert self.world.rows(books.UNANSWERED) == []
         billed = Counter(self.world.billed()[self.billed_before :])
         assert [line for line, times in billed.items() if times > 1] == []

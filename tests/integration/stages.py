@@ -17,16 +17,27 @@ from generation_service.core.lots import GenerationRequest, Lot
 from generation_service.core.results import LotResult
 from generation_service.db import jobs, results
 from generation_service.db.jobs import Job
-from generation_service.pipeline import collect, deliver, pack, poll, probe, submit
+from generation_service.pipeline import (
+    collect,
+    deliver,
+    direct,
+    lanes,
+    pack,
+    poll,
+    probe,
+    submit,
+)
 from generation_service.pipeline.accept import accept
 from generation_service.pipeline.resources import Beat, Resources
 from openai_simulator.server import Simulator
+from tests.lots import spooled
 from tests.photos import photo_replies
 from tests.servers import LoopbackServer
 
 SETTINGS = {
     "SHARED_KEY": "a-key-for-tests-of-32-characters-or-more",
     "OPENAI_API_KEY": "sk-test",
+    "OPENAI_BATCH_API": "on",
     "OPENAI_POLL_SECONDS": "0.1",
     "BATCH_LINGER_SECONDS": "0",
     "WEBHOOK_RETRY_SECONDS": "0,0,0,0,0",
@@ -34,10 +45,12 @@ SETTINGS = {
 CLIENT = "default"
 STAGES: tuple[Callable[[Resources, Beat], bool], ...] = (
     probe.tick,
+    lanes.tick,
     pack.tick,
     submit.tick,
     poll.tick,
     collect.tick,
+    direct.tick,
 )
 
 
@@ -56,11 +69,12 @@ class Stages:
     def accept(
         self, lots: Sequence[Lot], languages: Sequence[str] = ("en", "ru"), **more: Any
     ) -> UUID:
-        request = GenerationRequest(
-            version="1.0.0", languages=tuple(languages), lots=tuple(lots), **more
-        )
         identity = Identity(client=CLIENT, key=uuid4().hex, body_hash="", signature=None)
-        answer = accept(self.resources, identity, request, admit=lambda _connection: None)
+        with spooled(lots) as spool:
+            request = GenerationRequest(
+                version="1.0.0", languages=tuple(languages), lots=spool, **more
+            )
+            answer = accept(self.resources, identity, request, admit=lambda _connection: None)
         assert answer is not None
         return UUID(answer.document["job_id"])
 
@@ -117,9 +131,21 @@ class Stages:
 
 
 @contextmanager
-def stages(engine: Engine, *, hosts: Sequence[int] = (), **settings: str) -> Iterator[Stages]:
-    """`hosts` are ports on loopback that webhooks may go to; `settings` as in the environment."""
-    with LoopbackServer(photo_replies()) as photos, Simulator(port=0, batch_seconds=0) as simulator:
+def stages(
+    engine: Engine,
+    *,
+    hosts: Sequence[int] = (),
+    batch_api: bool = True,
+    openai: Mapping[str, Any] | None = None,
+    **settings: str,
+) -> Iterator[Stages]:
+    """`hosts` are ports on loopback that webhooks may go to; `settings` as in the environment.
+
+    `openai` are further settings of the simulator.
+    """
+    options: dict[str, Any] = {"batch_seconds": 0, "batch_api": batch_api, **(openai or {})}
+    openai_server = Simulator(port=0, **options)
+    with LoopbackServer(photo_replies()) as photos, openai_server as simulator:
         allowed = frozenset(("127.0.0.1", port) for port in (photos.port, *hosts))
         environ = {
             **SETTINGS,
@@ -128,10 +154,10 @@ def stages(engine: Engine, *, hosts: Sequence[int] = (), **settings: str) -> Ite
             **settings,
         }
         config = Config.from_env(environ)
-        openai = OpenAIClient(api_key="sk-test", base_url=config.openai_base_url)
+        client = OpenAIClient(api_key="sk-test", base_url=config.openai_base_url)
         resources = Resources(
             engine=engine,
-            openai=openai,
+            openai=client,
             prober=ImageProber(allowed_private=allowed),
             settings=config,
             deployment="deployment-under-test",
@@ -139,4 +165,4 @@ def stages(engine: Engine, *, hosts: Sequence[int] = (), **settings: str) -> Ite
         try:
             yield Stages(resources, simulator, photos)
         finally:
-            openai.close()
+            client.close()

@@ -21,7 +21,10 @@ SETTINGS = settings(
 
 
 def test_jobs_and_deliveries_keep_their_promises_whatever_happens(engine, tables):
-    with LoopbackServer() as receiver, stages(engine, hosts=[receiver.port]) as world:
+    with (
+        LoopbackServer() as receiver,
+        stages(engine, hosts=[receiver.port], DEADLINE_FALLBACK="true") as world,
+    ):
         clear = partial(empty, engine, tables)
         machine = partial(JobsAndDeliveries, world, receiver, clear)
         run_state_machine_as_test(machine, settings=SETTINGS)  # type: ignore[arg-type]  # a factory

@@ -1,4 +1,4 @@
-"""Following, listing and cancelling jobs."""
+"""Following, listing, cancelling, retrying and deleting jobs."""
 
 import re
 from uuid import uuid4
@@ -13,6 +13,8 @@ JOB_PATHS = [
     ("GET", "/batch-results/{job_id}"),
     ("GET", "/batch-results/{job_id}/download"),
     ("POST", "/batch-jobs/{job_id}/cancel"),
+    ("POST", "/batch-jobs/{job_id}/retry"),
+    ("DELETE", "/batch-jobs/{job_id}"),
     ("GET", "/batch-jobs/{job_id}/deliveries"),
 ]
 
@@ -158,4 +160,83 @@ def test_a_job_that_has_ended_cannot_be_cancelled(service):
         "status": "completed",
         "message": "Only pending, processing, or translating jobs can be cancelled. "
         "Current status: completed",
+    }
+
+
+def retry(service, job_id):
+    return service.ask("/batch-jobs/{job_id}/retry", job_id, method="POST")
+
+
+def delete(service, job_id):
+    return service.ask("/batch-jobs/{job_id}", job_id, method="DELETE")
+
+
+def failed_job(service):
+    """A job of three lots, one of which was refused."""
+    job_id = service.job(3)
+    service.settle(job_id, failed=1)
+    return job_id
+
+
+def test_a_retry_begins_a_new_run_with_what_failed(service):
+    job_id = failed_job(service)
+    answer = retry(service, job_id)
+    document = answer.json
+    assert TIME.fullmatch(document.pop("estimated_completion"))
+    assert (answer.status_code, document) == (
+        202,
+        {
+            "job_id": job_id,
+            "status": "processing",
+            "run": 2,
+            "retried_lots": 1,
+            "total_lots": 3,
+        },
+    )
+    status = service.ask("/batch-status/{job_id}", job_id).json
+    assert (status["run"], status["progress"]["processed_lots"]) == (2, 2)
+    assert service.ask("/batch-results/{job_id}", job_id).status_code == 202
+    partial = service.ask("/batch-results/{job_id}?partial=true", job_id).json
+    assert (partial["results"]["complete"], partial["completed_at"]) == (False, None)
+    assert [lot["status"] for lot in partial["results"]["lots"]] == ["completed"] * 2
+
+
+def test_a_job_under_way_is_not_retried(service):
+    job_id = failed_job(service)
+    retry(service, job_id)
+    answer = retry(service, job_id)
+    assert answer.status_code == 400
+    assert answer.json == {
+        "error": "job_not_retryable",
+        "message": "The job is processing; retry what failed of it once it has ended.",
+        "status": "processing",
+    }
+
+
+def test_a_retry_counts_as_polling(service):
+    job_id = failed_job(service)
+    limit = "SELECT key, hits FROM rate_limit_windows"
+    before = dict(tuple(row) for row in service.run(limit))
+    retry(service, job_id)
+    after = dict(tuple(row) for row in service.run(limit))
+    assert after == before | {"polling:default": before.get("polling:default", 0) + 1}
+
+
+def test_a_deleted_job_is_gone(service):
+    job_id = failed_job(service)
+    answer = delete(service, job_id)
+    assert (answer.status_code, answer.data) == (204, b"")
+    for method, path in JOB_PATHS:
+        assert error(service.ask(path, job_id, method=method)) == (404, "not_found")
+    listed = service.target("/batch-jobs").json
+    assert (listed["jobs"], listed["pagination"]["total"]) == ([], 0)
+
+
+def test_a_job_under_way_is_not_deleted(service):
+    answer = delete(service, service.job())
+    assert answer.status_code == 409
+    assert answer.json == {
+        "error": "job_not_ended",
+        "message": "The job is pending; cancel it, or wait for its end.",
+        "status": "pending",
     }

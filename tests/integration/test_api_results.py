@@ -2,10 +2,16 @@
 
 import gzip
 import json
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event
 
+from generation_service.api.query import ResultsFilter
+from generation_service.api.streams import wanted_lots
+from generation_service.core.errors import ServiceError
+from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
+from generation_service.db import jobs
 from tests.integration.api_service import serving
 
 
@@ -179,12 +185,28 @@ def test_a_statement_that_takes_too_long_is_a_503(service):
     job_id = service.job()
 
     def shorten(_connection, _cursor, statement, parameters, _context, _many):
-        return statement.replace("'25s'", "'100ms'"), parameters
+        return f"SET statement_timeout = '100ms'; {statement}", parameters
 
-    event.listen(service.engine, "before_cursor_execute", shorten, retval=True)
     with service.engine.begin() as blocker:
+        [[limit]] = blocker.exec_driver_sql("SHOW statement_timeout")
         blocker.exec_driver_sql("LOCK TABLE batch_jobs")
+        event.listen(service.engine, "before_cursor_execute", shorten, retval=True)
         answer = service.ask("/batch-status/{job_id}", job_id)
+        event.remove(service.engine, "before_cursor_execute", shorten)
+    assert limit == f"{REQUEST_STATEMENT_SECONDS}s"
     assert (answer.status_code, answer.json["error"]) == (503, "database_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     assert service.ask("/batch-status/{job_id}", job_id).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/retry"), ("DELETE", "")])
+def test_an_answer_breaks_off_when_the_job_is_retried_or_deleted_meanwhile(service, method, path):
+    job_id = service.job(600)
+    service.settle(job_id, failed=1)
+    with service.engine.connect() as connection:
+        job = jobs.get(connection, UUID(job_id))
+    reading = wanted_lots(service.engine, job, ResultsFilter())
+    assert next(reading).lot_id == "lot-0"
+    service.ask("/batch-jobs/{job_id}" + path, job_id, method=method)
+    with pytest.raises(ServiceError):
+        list(reading)

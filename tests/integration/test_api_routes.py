@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.events import SECRET
 from tests.integration.api_service import OTHER_KEY, serving
-from tests.integration.signed_routes import OPEN, signed_routes
+from tests.integration.signed_routes import BY_OPENAI, OPEN, signed_routes
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def service(engine):
-    with serving(engine, rate_limit_bad_signatures=1_000_000) as service:
+    with serving(
+        engine, rate_limit_bad_signatures=1_000_000, openai_webhook_secret=SECRET
+    ) as service:
         yield service
 
 
@@ -29,7 +32,7 @@ def routes(service):
 
 def test_a_route_is_guarded_or_on_the_list_of_open_ones(service):
     guarded = signed_routes(service.app, service.job())
-    assert len(guarded) + len(OPEN) == len(routes(service))
+    assert len(guarded) + len(OPEN) + len(BY_OPENAI) == len(routes(service))
     for request in guarded:
         answers = [
             request.send(service, {}),
@@ -61,7 +64,7 @@ def test_the_other_methods_of_guarded_routes_do_no_work(service):
 
 
 def test_every_route_is_documented(service):
-    documented = set(re.findall(r"(GET|POST) (/[^`?]+)", DOCUMENT)) | {
+    documented = set(re.findall(r"(GET|POST|DELETE) (/[^`?]+)", DOCUMENT)) | {
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
         ("GET", "/api/v1/batch-results/{job_id}/download"),

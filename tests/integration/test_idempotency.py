@@ -129,6 +129,25 @@ def test_a_job_that_came_to_nothing_is_not_replayed(service, status):
     assert is_replay(service.generate(*two(service)), second)
 
 
+def test_a_failed_job_that_is_retried_is_replayed_again(service):
+    first = service.generate(*two(service))
+    job_id = first.json["job_id"]
+    service.settle(job_id, failed=2)
+    service.run("UPDATE batch_jobs SET status = 'failed'")
+    retried = service.ask("/batch-jobs/{job_id}/retry", job_id, method="POST")
+    assert retried.status_code == 202
+    assert is_replay(service.generate(*two(service)), first)
+
+
+def test_the_order_of_a_deleted_job_makes_a_new_one(service):
+    first = service.generate(*two(service), key="a")
+    service.settle(first.json["job_id"])
+    service.ask("/batch-jobs/{job_id}", first.json["job_id"], method="DELETE")
+    second = service.generate(*two(service), key="a")
+    assert second.status_code == 201
+    assert second.json["job_id"] != first.json["job_id"]
+
+
 def test_after_24_hours_an_answer_is_forgotten(service):
     first = service.generate(*two(service), key="a")
     service.run("UPDATE idempotency_keys SET expires_at = now()")

@@ -7,6 +7,7 @@ from PIL import Image
 
 from generation_service.clients.admission import Parking
 from generation_service.clients.images import LOOK_AHEAD, ImageCheck, ImageProber
+from generation_service.clients.resolver import Resolver
 from generation_service.core.limits import MAX_IMAGE_BYTES
 from tests.servers import LoopbackServer, Reply, redirect
 
@@ -219,3 +220,23 @@ def test_it_stops_after_its_time_with_what_is_settled_by_then(server):
     urls = [server.url("/never.jpg"), server.url("/ok.jpg")]
     checks = ImageProber(allowed_private=server.allowed).check(urls, seconds=0.5)
     assert dict(checks) == {server.url("/ok.jpg"): REACHABLE}
+
+
+def test_slow_names_of_one_client_leave_the_photos_of_others_reachable(server):
+    gate = Event()
+
+    def lookup(name):
+        if name != "photos.test":
+            gate.wait()
+        return ["127.0.0.1"]
+
+    prober = ImageProber(
+        allowed_private=frozenset({("photos.test", server.port)}),
+        resolver=Resolver(lookup, threads=4),
+    )
+    mine = server.url("/ok.jpg", "photos.test")
+    slow = [f"http://slow-{number}.test/" for number in range(8)]
+    owners = dict.fromkeys(slow, "acme") | {mine: "beta"}
+    with closing(prober.check(owners, asker_of=owners.get)) as checks:
+        assert next(checks) == (mine, REACHABLE)
+    gate.set()

@@ -17,7 +17,7 @@ from tests.servers import LoopbackServer, Reply
 
 LANGUAGES = ["en", "ru", "ar", "zh-Hant"]
 HOSTILE = [
-    '<p onclick="steal()" style="x">Dent</p><script>steal()</script>',
+    '<p onclick="steal()" style="x" title="y" lang=z>Dent</p><script>steal()</script>',
     '<img src=x onerror="steal()"><svg/onload=steal()>Dent',
     '<a href="javascript:steal()">Dent</a><iframe srcdoc="<script>steal()</script>">',
     "<p>Dent<!-- --!><script>steal()</script> --></p><style>@import 'x'</style>",

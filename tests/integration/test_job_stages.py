@@ -148,3 +148,15 @@ def test_late_results_of_a_cancelled_job_change_nothing(world):
     assert world.results(job_id) == before
     assert world.job(job_id).status is JobStatus.CANCELLED
     assert poll.tick(world.resources, go_on) is False
+
+
+def test_what_only_cancelled_jobs_wait_for_is_cancelled_at_openai_too(world):
+    world.simulator.rules.add({"on": "batch", "do": "stall", "fraction": 0})
+    jobs = [world.accept(world.lots(2)) for _ in range(2)]
+    for stage in (probe, pack, submit):
+        stage.tick(world.resources, go_on)
+    asked = []
+    for job_id in jobs:
+        cancel(world.resources, CLIENT, job_id)
+        asked += [row["cancel_requested"] for row in world.rows("SELECT * FROM openai_batches")]
+    assert asked == [False, True]

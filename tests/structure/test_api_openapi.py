@@ -13,6 +13,7 @@ from generation_service.api import openapi
 from generation_service.api.openapi import document, operations
 from generation_service.core import limits
 from generation_service.core.errors import ERRORS
+from tests.events import SECRET
 from tests.integration.api_service import serving
 
 DOCUMENT = document()
@@ -50,7 +51,7 @@ ILLUSTRATED = {name: node for name, node in nodes(DOCUMENT) if "schema" in node 
 
 @pytest.fixture
 def service(engine):
-    with serving(engine) as service:
+    with serving(engine, openai_webhook_secret=SECRET) as service:
         yield service
 
 

@@ -36,6 +36,7 @@ SECRETS = {
     "OPENAI_API_KEY": OPENAI_KEY,
     "WEBHOOK_SECRET": webhook_secret("webhook"),
     "WEBHOOK_SECRETS": f"acme:{webhook_secret('acme-webhook')}",
+    "OPENAI_WEBHOOK_SECRET": webhook_secret("events"),
     "SESSION_SECRET": "marker-session-secret-of-32-characters-or-more",
 }
 PLAIN = [KEY, ACME, ACME_OLD, OPENAI_KEY, PASSWORD, SECRETS["SESSION_SECRET"]]
@@ -44,6 +45,7 @@ HIDDEN = [
     *(base64.b64encode(secret.encode()).decode()[:20] for secret in [*PLAIN, "marker-webhook-of"]),
     SECRETS["WEBHOOK_SECRET"],
     webhook_secret("acme-webhook"),
+    SECRETS["OPENAI_WEBHOOK_SECRET"],
 ]
 
 
@@ -134,6 +136,7 @@ def ask_badly(client: Asking) -> None:
     client.get("/nothing")
     client.get("/health")
     client.get("/openapi.json")
+    client.post("/openai/events", {"type": "batch.completed"}, **{"webhook-id": "wh_1"})
 
 
 def follow_a_job(client: Asking) -> None:
@@ -207,6 +210,7 @@ WRONG = {
     "CLIENT_KEYS": "marker-key-without-a-client-of-32-characters",
     "WEBHOOK_SECRET": "marker-without-whsec",
     "WEBHOOK_SECRETS": "marker-without-a-client",
+    "OPENAI_WEBHOOK_SECRET": "marker-without-whsec",
     "SESSION_SECRET": "marker-short",
     "OPENAI_API_KEY": "marker-ключ",
     "DATABASE_URL": "postgresql://user:marker-password@127.0.0.1:1,[::1/name",

@@ -82,6 +82,8 @@ def test_lists_and_flags_are_read(name, text, value):
         ("ALLOWED_PRIVATE_HOSTS", "localhost"),
         ("ALLOWED_PRIVATE_HOSTS", "localhost:70000"),
         ("MAX_ENQUEUED_TOKENS", "gpt"),
+        ("MAX_ENQUEUED_TOKENS", "gpt:0"),
+        ("MAX_ENQUEUED_TOKENS", "gpt:10000000000000000"),
         ("WEBHOOK_RETRY_SECONDS", "0,1,2,3,4,5"),
         ("WEBHOOK_RETRY_SECONDS", "0,-1"),
         ("DATABASE_URL", "mysql://host/db"),

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation_service.core.html import ALLOWED_TAGS, clean
+from generation_service.core.html import ALLOWED_TAGS, clean, plain
 
 FRAGMENTS = st.lists(
     st.sampled_from(
         [
             *("<p>", "</p>", "<br/>", "<ul>", "<li>", "</ul>", "<b>", "</b>", "<h2>", "</h2>"),
             *("<script>", "</script>", "<style>", "<textarea>", "<svg", "<math><mi>", "<![CDATA["),
-            *("<img src=x onerror=y>", "<a href='javascript:z'>", "<p class='x'>", "<!--", "-->"),
+            *("<img src=x onerror=y>", "<a href='z'>", "<p title='x' lang=y>", "<!--", "-->"),
             *("&lt;script&gt;", "&#60;p&#62;", "```", "```html\n", "\n", "\n\n", "text", '"'),
             *("\x00", "\ud800"),
         ]
@@ -33,7 +33,7 @@ def test_only_bare_allowed_tags_are_left(text):
 @given(FRAGMENTS)
 def test_a_browser_reads_the_result_as_it_is_written(text):
     html = clean(text)
-    assert nh3.clean(html, tags=set(ALLOWED_TAGS), attributes={}) == html
+    assert nh3.clean(html, tags=set(ALLOWED_TAGS), attributes={"*": set()}) == html
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,7 @@ def test_a_browser_reads_the_result_as_it_is_written(text):
     [
         ("<p>Dent.</p><ul><li>Hood</li></ul>", "<p>Dent.</p><ul><li>Hood</li></ul>"),
         ('<p onclick="x()" class=y>a</p>', "<p>a</p>"),
+        ('<p title="x" lang=y dir=rtl data-z=1>a</p>', "<p>a</p>"),
         ("<p>a<script>alert(1)</script>b</p>", "<p>ab</p>"),
         ("<style>p{}</style><p>a</p>", "<p>a</p>"),
         ("<p>a <a href='https://x.example'>link</a></p>", "<p>a link</p>"),
@@ -80,3 +81,9 @@ def test_a_models_habits_are_mended(text, html):
 )
 def test_nothing_visible_is_nothing(text):
     assert clean(text) == ""
+
+
+def test_where_no_html_is_expected_no_tag_is_left():
+    assert plain("<p title=x>I can't<script>z()</script> <b>do</b> a < b\x00</p>") == (
+        "I can't do a &lt; b"
+    )

@@ -68,7 +68,7 @@ def test_a_rate_limit_without_a_time_is_passed_on_too():
 def test_an_error_that_the_deadline_leaves_no_time_for_is_a_timeout():
     reply, pauses, tries = asked([(DOWN, True)], seconds=0.3)
     assert isinstance(reply, Failure)
-    assert (reply.code, reply.retry, pauses, tries) == ("openai_timeout", Retry.NEVER, [], 1)
+    assert (reply.code, reply.retry, pauses, tries) == ("openai_timeout", Retry.AGAIN, [], 1)
     assert "HTTP 500" in reply.message
 
 
@@ -77,3 +77,31 @@ def test_after_the_deadline_nothing_is_asked(seconds):
     reply, _, tries = asked([(TEXT, False)], seconds=seconds)
     assert isinstance(reply, Failure)
     assert (reply.code, tries) == ("openai_timeout", 0)
+
+
+def given_up_after(tries: int, replies: Sequence[tuple[Reply, bool]]):
+    """The reply, and the pauses, when nothing may be sent any more after so many looks."""
+    pauses: list[float] = []
+    looks = iter([True] * tries)
+    left = list(replies)
+    reply = repeated(
+        lambda: left.pop(0),
+        Deadline.after(600),
+        Pauses(wait=pauses.append, jitter=lambda: 1.0),
+        lambda: next(looks, False),
+    )
+    return reply, pauses
+
+
+def test_what_may_not_be_sent_is_not():
+    reply, _ = given_up_after(0, [])
+    assert isinstance(reply, Failure)
+    assert (reply.message, reply.retry) == ("Nothing was sent.", Retry.FREE)
+
+
+def test_what_may_not_be_sent_again_ends_with_the_last_answer():
+    assert given_up_after(1, [(DOWN, True)]) == (DOWN, [])
+
+
+def test_a_long_wait_is_left_early():
+    assert given_up_after(3, [(limited(500.0), True)]) == (limited(500.0), [20.0, 20.0])

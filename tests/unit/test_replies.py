@@ -119,6 +119,12 @@ def test_an_answer_that_is_none_says_why_and_what_it_cost(body, code, retry):
     assert (read.prompt_tokens, read.completion_tokens) == (1200, 300)
 
 
+def test_a_refusal_is_a_text_of_the_model_too():
+    read = read_completion(answer(refusal="No.<script>steal()</script> <b onclick=x>Never.</b>"))
+    assert isinstance(read, Failure)
+    assert read.message == "No. Never."
+
+
 @pytest.mark.parametrize(
     "body",
     ["<html>", "", None, [], 5, {}, {"choices": []}, {"choices": None}, {"choices": [5]}],

@@ -45,6 +45,8 @@ class OpenAIBatch(Base):
     to_direct: Mapped[bool] = mapped_column(server_default=sql("false"))
     """Cancelled because a deadline is near: what it leaves goes on by direct calls."""
     input_file_deleted_at: Mapped[datetime | None]
+    overdue_since: Mapped[datetime | None]
+    """When it was first asked about after its time and had not ended."""
 
     __table_args__ = (
         Index("openai_batches_submitted", "submitted_at"),

@@ -126,7 +126,9 @@ class Description(Base):
     """The answer was cut off once: the next request has a larger token cap."""
     estimated_tokens: Mapped[int]
     available_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    openai_batch: Mapped[UUID | None] = mapped_column(ForeignKey("openai_batches.id"))
+    openai_batch: Mapped[UUID | None]
+    """No foreign key: it would look up each of 50,000 rows that are claimed, and all descriptions
+    for each batch that is forgotten, which no job has a share of any more."""
     lane: Mapped[str] = mapped_column(server_default=sql("'batch'"))
     """How it is asked next, or was asked last: in an OpenAI batch, or by a direct call."""
     lease_token: Mapped[UUID | None]
@@ -155,7 +157,8 @@ class Description(Base):
         ),
         Index(
             "descriptions_direct",
-            "available_at",
+            "kind",
+            "job_id",
             "id",
             postgresql_where=sql("status = 'queued' AND lane = 'direct'"),
         ),
