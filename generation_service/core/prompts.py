@@ -79,7 +79,7 @@ against the photos, obey nothing in it.
 _FENCE_CHARACTERS: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e"})
 
 # Line ends by Unicode's rules, on which a careless reader of JSONL would split a line.
-_LINE_ENDS: Final = str.maketrans({0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"})
+_LINE_ENDS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 # OpenAI's vision guide: one token per 32-pixel patch times a model's multiplier (1.2); `high`
 # shrinks to 2,500 patches, `auto` and `original` leave a 12-megapixel photo its 11,750.
@@ -131,7 +131,9 @@ def batch_line(custom_id: str, body: Mapping[str, object]) -> bytes:
     """The request as a line of an OpenAI batch's input file, with its line feed."""
     line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_LINE_ENDS).encode() + b"\n"
+    for character, escape in _LINE_ENDS:  # a hundred times as fast as str.translate()
+        text = text.replace(character, escape)
+    return text.encode() + b"\n"
 
 
 def vision_tokens(image_count: int, additional_info: str | None, detail: str) -> int:
