@@ -85,6 +85,7 @@ def test_the_size_counts_unpacked():
 @pytest.mark.parametrize(
     "packed",
     [b"", b"{}", zlib.compress(b"{}"), gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"x"],
+    ids=["nothing", "not packed", "zlib", "cut short", "and more"],
 )
 def test_what_is_no_gzip_is_a_400(packed):
     assert refusal(request(packed, "gzip")) == (400, "invalid_json")
