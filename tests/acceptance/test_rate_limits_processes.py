@@ -10,8 +10,8 @@ from tests import running
 from tests.acceptance.client import Client
 from tests.waiting import until
 
-PROCESSES = 2
-LIMIT, REQUESTS, AT_ONCE = 20, 120, 4
+PROCESSES = 4
+LIMIT, REQUESTS, AT_ONCE = 100, 1_000, 16
 
 
 @pytest.fixture
