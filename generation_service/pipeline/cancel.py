@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from generation_service.core.errors import ServiceError
 from generation_service.db import deliveries, job_shares, jobs, settling
 from generation_service.db.jobs import Job
+from generation_service.pipeline import known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
@@ -18,10 +19,7 @@ def cancel(resources: Resources, client: str | None, job_id: UUID) -> Job:
     """
 
     def work(connection: Connection) -> Job:
-        jobs.lock(connection, [job_id])
-        job = jobs.find(connection, job_id, client)
-        if job is None:
-            raise ServiceError("not_found", "There is no job with this id.")
+        job = known_jobs.locked(connection, client, job_id)
         if not jobs.cancel(connection, job_id):
             raise ServiceError(
                 "job_not_cancellable",

@@ -6,7 +6,8 @@ import structlog
 from sqlalchemy import Connection
 
 from generation_service.core.errors import ServiceError
-from generation_service.db import erasure, jobs
+from generation_service.db import erasure
+from generation_service.pipeline import known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
@@ -17,10 +18,7 @@ def delete(resources: Resources, client: str | None, job_id: UUID) -> None:
     """Delete the client's job (None: any client's); ServiceError `not_found` or `job_not_ended`."""
 
     def work(connection: Connection) -> None:
-        jobs.lock(connection, [job_id])
-        job = jobs.find(connection, job_id, client)
-        if job is None:
-            raise ServiceError("not_found", "There is no job with this id.")
+        job = known_jobs.locked(connection, client, job_id)
         if not erasure.delete(connection, job_id):
             raise ServiceError(
                 "job_not_ended",

@@ -9,6 +9,7 @@ from generation_service.core.errors import ServiceError
 from generation_service.core.status import JOB_ACTIVE, JobStatus
 from generation_service.db import jobs, reruns
 from generation_service.db.jobs import Job
+from generation_service.pipeline import known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
@@ -23,10 +24,7 @@ def retry(resources: Resources, client: str | None, job_id: UUID) -> Job:
     """
 
     def work(connection: Connection) -> Job:
-        jobs.lock(connection, [job_id])
-        job = jobs.find(connection, job_id, client)
-        if job is None:
-            raise ServiceError("not_found", "There is no job with this id.")
+        job = known_jobs.locked(connection, client, job_id)
         if not reruns.begin(connection, job_id):
             status = job.status.value
             raise ServiceError("job_not_retryable", _why_not(job), extra={"status": status})
