@@ -37,8 +37,10 @@ class WebhookDelivery(Base):
     error_message: Mapped[str | None]
     lease_token: Mapped[UUID | None]
     lease_expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
     __table_args__ = (
+        Index("webhook_deliveries_newest", sql("created_at DESC"), sql("id DESC")),
         # By its hash: a URL may be longer than a B-tree entry.
         Index(
             "webhook_deliveries_once",

@@ -51,6 +51,7 @@ class OpenAIBatch(Base):
     __table_args__ = (
         Index("openai_batches_submitted", "submitted_at"),
         Index("openai_batches_open", "next_try_at", postgresql_where=sql("status <> 'settled'")),
+        Index("openai_batches_settled", "settled_at", postgresql_where=sql("status = 'settled'")),
     )
 
 

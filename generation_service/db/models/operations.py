@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from generation_service.db.models.base import NOW, Base
+from generation_service.db.models.base import NOW, ZERO, Base
 
 
 class IdempotencyKey(Base):
@@ -82,3 +82,57 @@ class Setting(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class UsageHour(Base):
+    """What OpenAI billed in an hour; it stays when jobs are deleted."""
+
+    __tablename__ = "usage_hours"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    client: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    lane: Mapped[str] = mapped_column(primary_key=True)
+    """batch, direct (of a job), or sync."""
+    model: Mapped[str] = mapped_column(primary_key=True)
+    simulated: Mapped[bool] = mapped_column(primary_key=True)
+    completed: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    failed: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cost_nanos: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    """Billionths of a US dollar."""
+
+
+class OpenAIErrorHour(Base):
+    """How often a call to OpenAI failed in an hour, and how."""
+
+    __tablename__ = "openai_error_hours"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    api: Mapped[str] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    errors: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+
+
+class QueueSample(Base):
+    """How much work waited at a moment, and how long the oldest of it had."""
+
+    __tablename__ = "queue_samples"
+
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(primary_key=True)
+    depth: Mapped[int] = mapped_column(BigInteger)
+    oldest_seconds: Mapped[float | None]
+
+
+class AdminSession(Base):
+    """An operator who is logged in; logging out deletes the row."""
+
+    __tablename__ = "admin_sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (Index("admin_sessions_expiry", "expires_at"),)

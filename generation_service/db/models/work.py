@@ -38,6 +38,14 @@ class BatchJob(Base):
     vision_failed: Mapped[int] = mapped_column(server_default=ZERO)
     translation_completed: Mapped[int] = mapped_column(server_default=ZERO)
     translation_failed: Mapped[int] = mapped_column(server_default=ZERO)
+    prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cost_nanos: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    """Billionths of a US dollar, of all that was billed for the job in all its runs."""
+    texts_simulated: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    estimated_cost_nanos: Mapped[int | None] = mapped_column(BigInteger)
+    """What it was estimated at when it was accepted; null where a model has no price."""
     error_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -47,6 +55,9 @@ class BatchJob(Base):
 
     __table_args__ = (
         Index("batch_jobs_newest", "client", sql("created_at DESC"), sql("id DESC")),
+        Index("batch_jobs_all_newest", sql("created_at DESC"), sql("id DESC")),
+        Index("batch_jobs_by_status", "status", sql("created_at DESC"), sql("id DESC")),
+        Index("batch_jobs_of_client", "client", "status", sql("created_at DESC"), sql("id DESC")),
         Index(
             "batch_jobs_active",
             "created_at",
@@ -84,7 +95,13 @@ class BatchLot(Base):
 
     __table_args__ = (
         UniqueConstraint("job_id", "position"),
-        Index("batch_lots_lot_id", "job_id", "lot_id"),
+        Index("batch_lots_lot_id", "lot_id", "job_id"),
+        Index(
+            "batch_lots_failed",
+            "job_id",
+            "position",
+            postgresql_where=sql("status = 'failed'"),
+        ),
         Index(
             "batch_lots_pending",
             "job_id",
@@ -140,6 +157,8 @@ class Description(Base):
     prompt_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     cached_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
     completion_tokens: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    cost_nanos: Mapped[int] = mapped_column(BigInteger, server_default=ZERO)
+    """Billionths of a US dollar, of all its attempts; 0 also where the model has no price."""
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
 
