@@ -123,6 +123,11 @@ class Share:
             self._count(host, 1)
             return Admission.NOW
 
+    def is_parked(self, host: Host) -> bool:
+        parking = self._slots.parking
+        with self._slots.lock:
+            return parking is not None and parking.admission(host) is not Admission.NOW
+
     def give(self, host: Host, *, connected: bool | None) -> None:
         """Return a slot; `connected` tells whether the host was reached, None: not tried."""
         with self._slots.lock:

@@ -5,7 +5,7 @@ A handle serves request after request: what never changes is set once.
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -65,6 +65,9 @@ class CurlHandle:
 
     def __init__(self, allowed_private: Allowed) -> None:
         self._allowed_private = allowed_private
+        self._headers_set: Mapping[str, str] | None = None
+        self._is_plain_get = False
+        self._is_pinned = False
         self.curl = pycurl.Curl()
         for option, value in _FIXED_OPTIONS:
             self.curl.setopt(option, value)
@@ -86,8 +89,17 @@ class CurlHandle:
         self._set_route()
 
     def _set_request(self) -> None:
-        headers = [f"{name}: {value}" for name, value in self._request.headers.items()]
-        self.curl.setopt(pycurl.HTTPHEADER, [*headers, "Expect:"])  # no 100-continue round trip
+        request = self._request
+        if request.headers is not self._headers_set:
+            headers = [f"{name}: {value}" for name, value in request.headers.items()]
+            self.curl.setopt(pycurl.HTTPHEADER, [*headers, "Expect:"])  # no 100-continue round trip
+            self._headers_set = request.headers
+        is_plain_get = request.method == "GET" and request.body is None
+        if not (is_plain_get and self._is_plain_get):
+            self._set_method()
+        self._is_plain_get = is_plain_get
+
+    def _set_method(self) -> None:
         if self._request.body is None:
             self.curl.setopt(pycurl.HTTPGET, 1)
         else:
@@ -96,15 +108,21 @@ class CurlHandle:
 
     def _set_route(self) -> None:
         target = self._hop.target
-        pins = ",".join(f"[{each}]" if ":" in each else each for each in self._hop.addresses)
-        # The plus lets libcurl forget the pin after a minute instead of never.
-        resolve = [f"+{target.host}:{target.port}:{pins}"] if pins else []
-        self.curl.setopt(pycurl.RESOLVE, resolve)
+        self._pin(target, self._hop.addresses)
         self.curl.setopt(pycurl.URL, target.url)
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(self._hop.connect_seconds))
         self.curl.setopt(pycurl.TIMEOUT_MS, _milliseconds(self._hop.total_seconds))
 
-    def answer(self, code: int, text: str) -> Answer:
+    def _pin(self, target: Target, addresses: Sequence[str]) -> None:
+        if addresses:
+            pins = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
+            # The plus lets libcurl forget the pin after a minute instead of never.
+            self.curl.setopt(pycurl.RESOLVE, [f"+{target.host}:{target.port}:{pins}"])
+        elif self._is_pinned:
+            self.curl.setopt(pycurl.RESOLVE, [])
+        self._is_pinned = bool(addresses)
+
+    def answer(self, code: int, text: str, seconds: float = 0.0) -> Answer:
         """What came of it; `code` and `text` are libcurl's verdict, 0 for success."""
         error, message = self._error(code, text)
         return Answer(
@@ -113,6 +131,7 @@ class CurlHandle:
             body=bytes(self._body),
             error=error,
             message=message,
+            seconds=seconds,
         )
 
     def forget(self) -> None:
@@ -160,7 +179,7 @@ class CurlHandle:
         if self._header_bytes > MAX_HEADER_BYTES:
             self._fault = ("network_error", "The answer's headers are too large.")
             return _STOP
-        if status_line := _STATUS_LINE.match(line):
+        if line.startswith(b"HTTP/") and (status_line := _STATUS_LINE.match(line)):
             status = int(status_line[1])
             self._status = status if status >= _FIRST_FINAL_STATUS else None
             self._headers = {}

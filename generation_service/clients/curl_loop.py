@@ -1,19 +1,25 @@
-"""libcurl's multi interface on a selector: any number of transfers in one thread.
+"""libcurl's multi interface on a poller: any number of transfers in one thread.
 
 `CurlMulti.select` is built on select(2) and breaks at file descriptor 1024, so the sockets are
 watched here and libcurl is told what happened (curl_multi_socket_action).
 """
 
-import selectors
 import time
 from typing import Final, Self
 
 import pycurl
 
+from generation_service.clients.poller import READ, WRITE, make_poller
+
 _EVENTS: Final = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
+    pycurl.POLL_IN: READ,
+    pycurl.POLL_OUT: WRITE,
+    pycurl.POLL_INOUT: READ | WRITE,
+}
+_ACTIONS: Final = {
+    READ: pycurl.CSELECT_IN,
+    WRITE: pycurl.CSELECT_OUT,
+    READ | WRITE: pycurl.CSELECT_IN | pycurl.CSELECT_OUT,
 }
 
 Ended = tuple[pycurl.Curl, int, str]
@@ -23,9 +29,9 @@ class CurlLoop:
     """Runs easy handles; `waker` is a file descriptor that ends a `poll` early."""
 
     def __init__(self, waker: int, *, idle_connections: int) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poller = make_poller()
         self._waker = waker
-        self._selector.register(waker, selectors.EVENT_READ)
+        self._poller.watch(waker, READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -39,9 +45,9 @@ class CurlLoop:
 
     def poll(self, seconds: float) -> list[Ended]:
         """Wait for traffic at most so long; returns handles with libcurl's code and words."""
-        for key, events in self._selector.select(self._patience(seconds)):
-            if key.fd != self._waker:
-                self._multi.socket_action(key.fd, _bitmask(events))
+        for descriptor, events in self._poller.poll(self._patience(seconds)):
+            if descriptor != self._waker:
+                self._multi.socket_action(descriptor, _ACTIONS[events])
         if self._due is not None and time.monotonic() >= self._due:
             self._due = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
@@ -51,7 +57,7 @@ class CurlLoop:
         for curl in self._running:
             self._multi.remove_handle(curl)
         self._multi.close()
-        self._selector.close()
+        self._poller.close()
 
     def __enter__(self) -> Self:
         return self
@@ -78,19 +84,10 @@ class CurlLoop:
         return ended
 
     def _watch(self, event: int, descriptor: int, _multi: object, _data: object) -> None:
-        watched = descriptor in self._selector.get_map()
         if event == pycurl.POLL_REMOVE:
-            if watched:
-                self._selector.unregister(descriptor)
-        elif watched:
-            self._selector.modify(descriptor, _EVENTS[event])
+            self._poller.rest(descriptor)
         else:
-            self._selector.register(descriptor, _EVENTS[event])
+            self._poller.watch(descriptor, _EVENTS[event])
 
     def _set_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
-
-def _bitmask(events: int) -> int:
-    readable = pycurl.CSELECT_IN if events & selectors.EVENT_READ else 0
-    return readable | (pycurl.CSELECT_OUT if events & selectors.EVENT_WRITE else 0)

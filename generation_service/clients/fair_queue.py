@@ -46,6 +46,15 @@ class FairQueue(Generic[K, V]):
         self._turns.extend(self._resting)
         self._resting.clear()
 
+    def resting(self) -> list[K]:
+        """The keys that were declined and not woken since."""
+        return list(self._resting)
+
+    def withdraw(self, key: K) -> list[V]:
+        """Take out all that waits for a resting key."""
+        self._resting.remove(key)
+        return list(self._waiting.pop(key))
+
     def __bool__(self) -> bool:
         return bool(self._waiting)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
 from math import inf
-from typing import Final
+from typing import Final, Self
 
 from generation_service.clients.addresses import Allowed
 from generation_service.clients.admission import Parking, Slots
@@ -27,6 +27,7 @@ from generation_service.core.limits import (
     MAX_IMAGE_BYTES,
 )
 from generation_service.core.webhooks import USER_AGENT
+from generation_service.telemetry import metrics
 
 FIRST_BYTES: Final = 4 * 1024
 GIF_BYTES: Final = 64 * 1024
@@ -35,13 +36,15 @@ _SMALL_BYTES: Final = 16 * 1024  # cheaper to read to the end than to connect an
 _SUCCESS: Final = range(200, 300)
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+[0-9*-]+/([0-9]{1,18})")
 _WAIT_SECONDS: Final = 1.0
-_Probe = tuple[str, int]  # a URL and how many of its bytes are asked for
+_Probe = tuple[str, str | None, int]  # a URL, who asks, and for how many of its bytes
 _AskerOf = Callable[[str], str | None]
 _HEADERS: Final = {
     "User-Agent": USER_AGENT,
     "Accept": "image/png,image/jpeg,image/webp,image/gif,*/*;q=0.5",
     "Accept-Encoding": "identity",  # a range of a gzip stream would be of no use
 }
+_FIRST_HEADERS: Final = _HEADERS | {"Range": f"bytes=0-{FIRST_BYTES - 1}"}
+_GIF_HEADERS: Final = _HEADERS | {"Range": f"bytes=0-{GIF_BYTES - 1}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,7 @@ class ImageCheck:
 class ImageProber:
     """Checks photos; one per process, shared by its threads.
 
-    The caps and the record of dead hosts hold for the process. Answers travel only while the
-    caller asks for the next one, so don't let it sit for seconds between two.
+    The caps and the record of dead hosts hold for the process.
     """
 
     def __init__(
@@ -75,6 +77,21 @@ class ImageProber:
         self._resolver = resolver or Resolver()
         self._slots = Slots(max_in_flight, max_per_host, parking or Parking())
 
+    def probing(self, *, patient: bool = True) -> "Probing":
+        """For whoever has photos to ask for as long as it runs; use it in a `with` block.
+
+        Someone whose own client is waiting is not `patient`: photos of a parked host are then
+        unreachable at once instead of after its 60 s.
+        """
+        transfers: Transfers[_Probe] = Transfers(
+            allowed_private=self._allowed_private,
+            max_in_flight=self._slots.total,
+            max_per_host=self._slots.per_host,
+            resolver=self._resolver,
+            share=self._slots.join(patient=patient),
+        )
+        return Probing(transfers)
+
     def check(
         self,
         urls: Iterable[str],
@@ -86,33 +103,64 @@ class ImageProber:
         """Each distinct URL once, in the order in which they are settled.
 
         `urls` is pulled as room appears and may be long: a URL already seen is remembered by its
-        hash alone. Someone whose own client is waiting is not `patient`: photos of a parked host
-        are then unreachable at once instead of after its 60 s. After `seconds` it stops, whatever
-        has no answer yet; close the generator to stop earlier. `asker_of` tells whose a URL is, so
-        that one client's slow names don't make the photos of others unreachable.
+        hash alone. After `seconds` it stops, whatever has no answer yet; close the generator to
+        stop earlier. Answers travel only while the caller asks for the next one, so don't let it
+        sit for seconds between two. `asker_of` tells whose a URL is, so that one client's slow
+        names don't make the photos of others unreachable.
         """
         fresh = _distinct(urls)
         deadline = Deadline.after(seconds)
-        with self._transfers(patient=patient) as transfers:
-            _fill(transfers, fresh, asker_of)
-            while transfers.in_flight and not deadline.passed:
-                for (url, wanted), answer in transfers.wait(_WAIT_SECONDS):
-                    if _is_undecided(wanted, answer):
-                        left = IMAGE_TOTAL_SECONDS - answer.seconds
-                        more = _request(url, GIF_BYTES, left, asker_of(url))
-                        transfers.add((url, GIF_BYTES), more)
-                    else:
-                        yield url, judge(answer)
-                _fill(transfers, fresh, asker_of)
+        with self.probing(patient=patient) as probing:
+            _fill(probing, fresh, asker_of)
+            while probing.in_flight and not deadline.passed:
+                yield from probing.wait(_WAIT_SECONDS)
+                _fill(probing, fresh, asker_of)
 
-    def _transfers(self, *, patient: bool) -> Transfers[_Probe]:
-        return Transfers(
-            allowed_private=self._allowed_private,
-            max_in_flight=self._slots.total,
-            max_per_host=self._slots.per_host,
-            resolver=self._resolver,
-            share=self._slots.join(patient=patient),
+
+class Probing:
+    """Photos on their way, driven by the one thread that calls `add` and `wait`.
+
+    They make progress only inside `wait`.
+    """
+
+    def __init__(self, transfers: Transfers[_Probe]) -> None:
+        self._transfers = transfers
+
+    @property
+    def in_flight(self) -> int:
+        """Photos added whose checks `wait` has not handed out yet, queued ones included."""
+        return self._transfers.in_flight
+
+    def add(self, url: str, asker: str | None = None) -> None:
+        """Ask for a photo on behalf of `asker`."""
+        self._transfers.add(
+            (url, asker, FIRST_BYTES), _request(url, _FIRST_HEADERS, IMAGE_TOTAL_SECONDS, asker)
         )
+
+    def wait(self, seconds: float) -> list[tuple[str, ImageCheck]]:
+        """Checks as soon as there are any; none after `seconds`, or when nothing is in flight."""
+        checks = []
+        for (url, asker, wanted), answer in self._transfers.wait(seconds):
+            if _is_undecided(wanted, answer):
+                left = IMAGE_TOTAL_SECONDS - answer.seconds
+                more = _request(url, _GIF_HEADERS, left, asker)
+                self._transfers.add((url, asker, GIF_BYTES), more)
+            else:
+                check = judge(answer)
+                metrics.photo_probed(reachable=check.reachable)
+                checks.append((url, check))
+        return checks
+
+    def withdraw_parked(self) -> list[str]:
+        """Take back the photos that wait for parked hosts: they get no check."""
+        return [url for url, _asker, _wanted in self._transfers.withdraw_parked()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Break off what is under way."""
+        self._transfers.close()
 
 
 def judge(answer: Answer) -> ImageCheck:
@@ -155,16 +203,15 @@ def _distinct(urls: Iterable[str]) -> Iterator[str]:
             yield url
 
 
-def _fill(transfers: Transfers[_Probe], fresh: Iterator[str], asker_of: _AskerOf) -> None:
-    for url in islice(fresh, LOOK_AHEAD - transfers.in_flight):
-        first = _request(url, FIRST_BYTES, IMAGE_TOTAL_SECONDS, asker_of(url))
-        transfers.add((url, FIRST_BYTES), first)
+def _fill(probing: Probing, fresh: Iterator[str], asker_of: _AskerOf) -> None:
+    for url in islice(fresh, LOOK_AHEAD - probing.in_flight):
+        probing.add(url, asker_of(url))
 
 
-def _request(url: str, wanted: int, seconds: float, asker: str | None) -> Outgoing:
+def _request(url: str, headers: Mapping[str, str], seconds: float, asker: str | None) -> Outgoing:
     return Outgoing(
         url=url,
-        headers=_HEADERS | {"Range": f"bytes=0-{wanted - 1}"},
+        headers=headers,
         connect_seconds=IMAGE_CONNECT_SECONDS,
         total_seconds=seconds,
         max_bytes=GIF_BYTES,

@@ -7,7 +7,7 @@ check and use nor a redirect leads inside, and a connection used again is one th
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Generic, Self, TypeVar
 
 import pycurl
@@ -107,6 +107,13 @@ class Transfers(Generic[T]):
         self._in_flight -= len(answers)
         return answers
 
+    def withdraw_parked(self) -> list[T]:
+        """Take back what waits for hosts that are parked; it gets no answer. Returns the tags."""
+        parked = [key for key in self._queue.resting() if self._share.is_parked(key)]
+        tags = [exchange.tag for key in parked for exchange in self._queue.withdraw(key)]
+        self._in_flight -= len(tags)
+        return tags
+
     def close(self) -> None:
         """Break off what is under way; its answers are lost."""
         self._loop.close()
@@ -135,7 +142,7 @@ class Transfers(Generic[T]):
         judged = (target.host,) if target.is_literal else ()
         reason = self._refusal(target, judged)
         if reason:
-            self._finish(exchange, Answer(error="address_refused", message=reason))
+            self._fail(exchange, "address_refused", reason)
         else:
             self._queue.push(target.key, exchange)
 
@@ -149,7 +156,7 @@ class Transfers(Generic[T]):
                 self._start(exchange)
             else:
                 message = f"{exchange.target.host} accepted no connections lately."
-                self._finish(exchange, Answer(error="host_parked", message=message))
+                self._fail(exchange, "host_parked", message)
 
     def _start(self, exchange: _Exchange[T]) -> None:
         exchange.started = time.monotonic()
@@ -163,23 +170,25 @@ class Transfers(Generic[T]):
             self._resolved(exchange, known)
 
     def _resolved(self, exchange: _Exchange[T], resolution: Resolution) -> None:
-        reason = self._refusal(exchange.target, resolution.addresses)
-        if resolution.error:
-            self._release(exchange, connected=False)
-            self._finish(exchange, Answer(error="dns_failed", message=resolution.error))
-        elif reason:
-            self._release(exchange, connected=None)
-            self._finish(exchange, Answer(error="address_refused", message=reason))
-        else:
+        error = "dns_failed" if resolution.error else "address_refused"
+        reason = resolution.error or self._refusal(exchange.target, resolution.addresses)
+        if reason is None:
             self._dial(exchange, resolution.addresses[:_MAX_PINS])
+            return
+        exchange.spent += exchange.elapsed()
+        self._give(exchange, connected=False if resolution.error else None)
+        self._fail(exchange, error, reason)
 
     def _refusal(self, target: Target, addresses: tuple[str, ...]) -> str | None:
         """Why not to dial any of these: one bad address refuses the whole name.
 
         Be it a trap or a mistake, the verdict must not depend on which address is tried first.
         """
-        reasons = (refusal(each, *target.key, self._allowed_private) for each in addresses)
-        return next(filter(None, reasons), None)
+        for each in addresses:
+            reason = refusal(each, target.host, target.port, self._allowed_private)
+            if reason:
+                return reason
+        return None
 
     def _dial(self, exchange: _Exchange[T], addresses: tuple[str, ...]) -> None:
         handle = self._idle.pop() if self._idle else CurlHandle(self._allowed_private)
@@ -196,35 +205,36 @@ class Transfers(Generic[T]):
 
     def _ended(self, curl: pycurl.Curl, code: int, text: str) -> None:
         handle, exchange = self._active.pop(curl)
-        answer = handle.answer(code, text)
+        exchange.spent += exchange.elapsed()
+        answer = handle.answer(code, text, exchange.spent)
         location = None if answer.error else handle.redirect
         handle.forget()
         self._idle.append(handle)
         was_tried = answer.error != "address_refused"
         connected = answer.error != "connect_failed" if was_tried else None
-        self._release(exchange, connected=connected)
+        self._give(exchange, connected=connected)
         if location is None:
-            self._finish(exchange, answer)
+            self._answers.append((exchange.tag, answer))
         else:
             self._follow(exchange, location)
 
     def _follow(self, exchange: _Exchange[T], location: str) -> None:
         if exchange.redirects_left == 0:
             message = f"It redirects more than {exchange.request.redirects} times."
-            self._finish(exchange, Answer(error="too_many_redirects", message=message))
+            self._fail(exchange, "too_many_redirects", message)
             return
         try:
             exchange.target = redirected(exchange.target, location)
         except BadUrlError as error:
-            self._finish(exchange, Answer(error="bad_url", message=str(error)))
+            self._fail(exchange, "bad_url", str(error))
             return
         exchange.redirects_left -= 1
         self._enqueue(exchange)
 
-    def _release(self, exchange: _Exchange[T], *, connected: bool | None) -> None:
-        exchange.spent += exchange.elapsed()
+    def _give(self, exchange: _Exchange[T], *, connected: bool | None) -> None:
         self._share.give(exchange.target.key, connected=connected)
         self._queue.wake(exchange.target.key)
 
-    def _finish(self, exchange: _Exchange[T], answer: Answer) -> None:
-        self._answers.append((exchange.tag, replace(answer, seconds=exchange.spent)))
+    def _fail(self, exchange: _Exchange[T], error: str, message: str) -> None:
+        answer = Answer(error=error, message=message, seconds=exchange.spent)
+        self._answers.append((exchange.tag, answer))

@@ -8,6 +8,7 @@ that was judged. Hosts are read as browsers read them (WHATWG URL, "host parsing
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import quote, urljoin
@@ -76,6 +77,7 @@ def redirected(target: Target, location: str) -> Target:
         raise BadUrlError(f"The redirect leads to no usable URL. {error}") from error
 
 
+@lru_cache(maxsize=4096)
 def _authority(text: str, default_port: int) -> tuple[str, int, bool]:
     if "@" in text:
         raise BadUrlError("The URL contains credentials.")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -63,38 +64,28 @@ def copy_all(connection: Connection, job_id: UUID, lots: Iterable[Lot]) -> None:
 
 
 def claim(
-    connection: Connection, *, token: UUID, limit: int, lease_seconds: float
+    connection: Connection,
+    *,
+    token: UUID,
+    limit: int,
+    lease_seconds: float,
+    photos: int,
+    busy: Collection[UUID] = (),
 ) -> list[ClaimedLot]:
-    """Claim pending lots, a few of each job that has some, so that no job waits for another."""
+    """Claim pending lots, a few of each job that has some, so that no job waits for another.
+
+    They are at most `limit` and have at most so many `photos`, but there is one whatever it has.
+    Jobs that are `busy` get none.
+    """
     found = rows(
         connection,
-        """
-        WITH waiting AS (
-            SELECT j.id FROM batch_jobs j
-            WHERE j.status = ANY(CAST(:active AS text[]))
-              AND EXISTS (SELECT 1 FROM batch_lots l WHERE l.job_id = j.id AND l.status = 'pending'
-                          AND (l.lease_expires_at IS NULL OR l.lease_expires_at < now()))
-            ORDER BY j.created_at LIMIT :limit
-        ), picked AS MATERIALIZED (
-            SELECT l.id FROM waiting w CROSS JOIN LATERAL (
-                SELECT id FROM batch_lots
-                WHERE job_id = w.id AND status = 'pending'
-                  AND (lease_expires_at IS NULL OR lease_expires_at < now())
-                ORDER BY position
-                LIMIT greatest(1, :limit / (SELECT count(*) FROM waiting))
-                FOR UPDATE SKIP LOCKED
-            ) l
-        )
-        UPDATE batch_lots l SET lease_token = :token,
-               lease_expires_at = now() + make_interval(secs => :lease_seconds)
-        FROM picked, batch_jobs j WHERE l.id = picked.id AND j.id = l.job_id
-        RETURNING l.id, l.job_id, j.client, l.image_urls, l.missing_images, l.additional_info,
-                  l.reprobe, cardinality(j.translations) AS translations
-        """,
+        _CLAIM,
         active=names(JOB_ACTIVE),
         token=token,
         limit=limit,
         lease_seconds=lease_seconds,
+        photos=photos,
+        busy=sorted(busy),
     )
     return [
         ClaimedLot(
@@ -111,17 +102,47 @@ def claim(
     ]
 
 
-def renew(connection: Connection, token: UUID, lease_seconds: float) -> bool:
-    return bool(
-        run(
-            connection,
-            """
-            UPDATE batch_lots SET lease_expires_at = now() + make_interval(secs => :seconds)
-            WHERE lease_token = :token AND status = 'pending'
-            """,
-            token=token,
-            seconds=lease_seconds,
-        ).rowcount
+_CLAIM: Final = """
+    WITH waiting AS (
+        SELECT j.id, j.created_at FROM batch_jobs j
+        WHERE j.status = ANY(CAST(:active AS text[])) AND j.id <> ALL(CAST(:busy AS uuid[]))
+          AND EXISTS (SELECT 1 FROM batch_lots l WHERE l.job_id = j.id AND l.status = 'pending'
+                      AND (l.lease_expires_at IS NULL OR l.lease_expires_at < now()))
+        ORDER BY j.created_at LIMIT :limit
+    ), picked AS MATERIALIZED (
+        SELECT l.*, row_number() OVER (PARTITION BY w.id ORDER BY l.position) AS turn,
+               w.created_at
+        FROM waiting w CROSS JOIN LATERAL (
+            SELECT id, position, cardinality(image_urls) AS photos FROM batch_lots
+            WHERE job_id = w.id AND status = 'pending'
+              AND (lease_expires_at IS NULL OR lease_expires_at < now())
+            ORDER BY position
+            LIMIT greatest(1, :limit / (SELECT count(*) FROM waiting))
+            FOR UPDATE SKIP LOCKED
+        ) l
+    ), counted AS (
+        SELECT id, sum(photos) OVER w AS photos, row_number() OVER w AS place FROM picked
+        WINDOW w AS (ORDER BY turn, created_at, id)
+    )
+    UPDATE batch_lots l SET lease_token = :token,
+           lease_expires_at = now() + make_interval(secs => :lease_seconds)
+    FROM batch_jobs j WHERE j.id = l.job_id
+      AND l.id = ANY(ARRAY(SELECT id FROM counted WHERE photos <= :photos OR place = 1))
+    RETURNING l.id, l.job_id, j.client, l.image_urls, l.missing_images, l.additional_info,
+              l.reprobe, cardinality(j.translations) AS translations
+"""
+
+
+def renew(connection: Connection, token: UUID, ids: Collection[int], lease_seconds: float) -> None:
+    run(
+        connection,
+        """
+        UPDATE batch_lots SET lease_expires_at = now() + make_interval(secs => :seconds)
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND lease_token = :token AND status = 'pending'
+        """,
+        ids=list(ids),
+        token=token,
+        seconds=lease_seconds,
     )
 
 

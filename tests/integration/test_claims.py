@@ -28,8 +28,15 @@ def two_at_once(world):
         yield first, second
 
 
-def claim_lots(connection, limit):
-    found = lots.claim(connection, token=uuid4(), limit=limit, lease_seconds=LEASE_SECONDS)
+def claim_lots(connection, limit, photos=1_000, busy=()):
+    found = lots.claim(
+        connection,
+        token=uuid4(),
+        limit=limit,
+        lease_seconds=LEASE_SECONDS,
+        photos=photos,
+        busy=busy,
+    )
     return {lot.id for lot in found}
 
 
@@ -45,6 +52,23 @@ def test_no_lot_is_claimed_twice(world):
     with two_at_once(world) as (first, second):
         ours, theirs = claim_lots(first, limit=4), claim_lots(second, limit=6)
     assert (len(ours), len(theirs), ours & theirs) == (4, 2, set())
+
+
+def test_lots_are_claimed_up_to_a_number_of_photos_but_one_whatever_it_has(world):
+    world.accept([world.lot(f"lot-{n}", *[f"/{m}" for m in range(8)]) for n in range(9)], ["en"])
+    with world.resources.engine.begin() as connection:
+        sizes = [len(claim_lots(connection, limit=9, photos=photos)) for photos in (24, 25, 3)]
+    assert sizes == [3, 3, 1]
+
+
+def test_jobs_take_turns_and_busy_ones_get_none(world):
+    ours, theirs = (world.accept(world.lots(6), ["en"]) for _ in range(2))
+    with world.resources.engine.begin() as connection:
+        claim_lots(connection, limit=6, photos=4)
+        claim_lots(connection, limit=3, busy=[ours])
+    claimed = "SELECT job_id, count(lease_token) AS lots FROM batch_lots GROUP BY job_id"
+    counts = {row["job_id"]: row["lots"] for row in world.rows(claimed)}
+    assert counts == {ours: 2, theirs: 2 + 3}
 
 
 def test_no_openai_batch_is_claimed_twice(world):

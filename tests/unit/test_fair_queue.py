@@ -56,3 +56,13 @@ def test_waking_a_key_that_does_not_rest_changes_nothing():
 
 def test_what_was_decided_comes_with_the_value():
     assert filled(("a", 1)).pop(lambda key: f"yes, {key}") == (1, "yes, a")
+
+
+def test_what_waits_for_a_resting_key_can_be_withdrawn():
+    queue = filled(("a", 1), ("a", 2), ("b", 3))
+    assert drain(queue, lambda key: key != "a") == [3]
+    assert queue.resting() == ["a"]
+    assert queue.withdraw("a") == [1, 2]
+    assert not queue
+    queue.push("a", 4)
+    assert drain(queue) == [4]
