@@ -6,23 +6,22 @@ of at most 300,000 bytes must leave within 30 s, so a reader slower than 10 KB/s
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain
 from typing import Final
 
 import structlog
 from flask import Response, request
 from sqlalchemy import Engine
 
-from generation_service.api.database import request_transaction
+from generation_service.api.database import request_statement
 from generation_service.api.query import ResultsFilter
 from generation_service.api.responses import GZIP_LEVEL, accepts_gzip, render
 from generation_service.api.slow_peers import PIECE_BYTES, limit_sending
 from generation_service.core.errors import ServiceError
-from generation_service.core.limits import RESULTS_PAGE_LOTS
-from generation_service.core.results import LotResult, lot_document
+from generation_service.core.limits import MAX_LOTS, RESULTS_PAGE_TEXTS
 from generation_service.core.status import JOB_ACTIVE
 from generation_service.db.jobs import Job
-from generation_service.db.results import is_as_read, lots_page
+from generation_service.db.results import LotsPage, lots_page
 
 _GZIP_FORMAT: Final = 31  # zlib's wbits for "gzip header, largest window"
 _TAIL: Final = b"]}}"
@@ -57,39 +56,46 @@ def results_body(
         raise ValueError("the head must end with an empty list of lots")
     yield opening.removesuffix(_TAIL)
     separator = b""
-    for lot in wanted_lots(engine, job, wanted):
-        yield separator + render(lot_document(lot))
+    for page in lot_pages(engine, job, wanted):
+        yield separator
+        yield page
         separator = b","
     yield _TAIL
 
 
-def wanted_lots(engine: Engine, job: Job, wanted: ResultsFilter) -> Iterator[LotResult]:
-    """The job's settled lots that match, by position, read in pages of 500."""
-    after, skipped = -1, wanted.offset
+def lot_pages(engine: Engine, job: Job, wanted: ResultsFilter) -> Iterator[bytes]:
+    """The documents of the job's settled lots that match, by position, some hundred at a time."""
+    after, skip = -1, wanted.offset
     if wanted.lot_id is None and wanted.status is None and job.status not in JOB_ACTIVE:
-        after, skipped = wanted.offset - 1, 0  # no position is left out: no need to read them
-    stop = None if wanted.limit is None else skipped + wanted.limit
-    return islice(_lots(engine, job, wanted, after), skipped, stop)
-
-
-def _lots(engine: Engine, job: Job, wanted: ResultsFilter, after: int) -> Iterator[LotResult]:
-    while True:
-        with request_transaction(engine) as connection:
-            page = lots_page(
-                connection,
-                job,
-                after=after,
-                limit=RESULTS_PAGE_LOTS,
-                lot_id=wanted.lot_id,
-                status=wanted.status,
-                settled_only=job.status in JOB_ACTIVE,
-            )
-            if not is_as_read(connection, job):
-                raise ServiceError("busy", _CHANGED, retry_after=1)
-        yield from page
-        if len(page) < RESULTS_PAGE_LOTS:
+        after, skip = wanted.offset - 1, 0  # no position is left out: no need to count them
+    left = MAX_LOTS if wanted.limit is None else wanted.limit
+    while left:
+        limit = min(left, max(1, RESULTS_PAGE_TEXTS // len(job.languages)))
+        page = _page(engine, job, wanted, after=after, skip=skip, limit=limit)
+        if page.documents:
+            yield ",".join(page.documents).encode()
+        if len(page.documents) < limit:
             return
-        after = page[-1].position
+        after, skip, left = page.last, 0, left - limit
+
+
+def _page(
+    engine: Engine, job: Job, wanted: ResultsFilter, *, after: int, skip: int, limit: int
+) -> LotsPage:
+    with request_statement(engine) as connection:
+        page = lots_page(
+            connection,
+            job,
+            after=after,
+            skip=skip,
+            limit=limit,
+            lot_id=wanted.lot_id,
+            status=wanted.status,
+            settled_only=job.status in JOB_ACTIVE,
+        )
+    if page is None:
+        raise ServiceError("busy", _CHANGED, retry_after=1)
+    return page
 
 
 def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:

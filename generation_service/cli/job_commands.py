@@ -8,6 +8,7 @@ import click
 from generation_service.cli.findings import print_findings
 from generation_service.cli.job_documents import JobView, job_document, stages, view_document
 from generation_service.cli.output import Row, as_json, count, print_json, print_table, say
+from generation_service.core.charges import usage_document
 from generation_service.core.errors import ServiceError
 from generation_service.core.openai_batch import as_id
 from generation_service.core.results import LotResult
@@ -116,7 +117,7 @@ def _view(resources: Resources, job_id: UUID) -> JobView:
         return JobView(
             job,
             job_shares.of_job(connection, job_id),
-            results.lots_page(connection, job, after=-1, limit=SHOWN_LOTS, status=LotStatus.FAILED),
+            results.first_lots(connection, job, limit=SHOWN_LOTS, status=LotStatus.FAILED),
             delivery_log.tallies(connection, job_id),
         )
 
@@ -127,6 +128,11 @@ def _print_view(view: JobView) -> None:
         print_table(("ERROR",), [(view.job.error_message,)])
     counts = [(name, each.total, each.completed, each.failed) for name, each in stages(view.job)]
     _print_part(("STAGE", "TOTAL", "COMPLETED", "FAILED"), counts)
+    used = usage_document(view.job.charge, view.job.estimated_cost_nanos)
+    _print_part(
+        ("PROMPT TOKENS", "CACHED", "COMPLETION TOKENS", "COST USD", "ESTIMATED"),
+        [[*used.values()]],
+    )
     _print_part(
         ("OPENAI BATCH", "KIND", "STATUS", "REQUESTS", "COMPLETED", "FAILED", "CREATED"),
         [

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generation_service.core.results import LotResult, lot_document
+from generation_service.core.charges import usage_document
+from generation_service.core.results import LotResult, error_document
 from generation_service.core.times import timestamp
 from generation_service.db.delivery_log import Tally
 from generation_service.db.job_shares import JobOpenAIBatch
@@ -44,6 +45,7 @@ def view_document(view: JobView) -> Document:
     return {
         **job_document(job),
         "stages": {name: _stage(count) for name, count in stages(job)},
+        "usage": usage_document(job.charge, job.estimated_cost_nanos),
         "openai_batches": [_batch(batch) for batch in view.batches],
         "failed": [_failed_lot(lot) for lot in view.failed_lots],
         "deliveries": [_tally(tally) for tally in view.deliveries],
@@ -71,11 +73,14 @@ def _batch(batch: JobOpenAIBatch) -> Document:
 
 
 def _failed_lot(lot: LotResult) -> Document:
-    document = lot_document(lot)
     return {
         "lot_id": lot.lot_id,
-        "error": document.get("error"),
-        "failed_languages": document.get("failed_languages", []),
+        "error": lot.error and error_document(lot.error),
+        "failed_languages": [
+            {"language": each.language, "error": error_document(each.error)}
+            for each in lot.languages
+            if each.error
+        ],
     }
 
 

@@ -1,7 +1,11 @@
-"""A lot's outcome as clients read it: the same document in results, downloads and webhooks."""
+"""A lot's outcome as clients read it: the same document in results, downloads and webhooks.
 
-from collections.abc import Sequence
+PostgreSQL writes it (db/lot_documents.py); whoever looks at single lots reads it again here.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from generation_service.core.status import LotStatus
 
@@ -23,9 +27,11 @@ class LanguageResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotResult:
-    """`languages` holds the asked-for languages that are settled, in the client's order."""
+    """`languages` holds the asked-for languages that are settled: those with a text come first.
 
-    position: int
+    Either kind comes in the client's order.
+    """
+
     lot_id: str
     status: LotStatus
     error: LotError | None
@@ -33,28 +39,22 @@ class LotResult:
     languages: Sequence[LanguageResult]
 
 
-def lot_document(lot: LotResult) -> dict[str, object]:
-    """The JSON object of one lot (docs/api.md §5); `error` and `failed_languages` only if any."""
-    document: dict[str, object] = {
-        "lot_id": lot.lot_id,
-        "status": lot.status.value,
-        "descriptions": [
-            {"language": entry.language, "damages": entry.damages}
-            for entry in lot.languages
-            if entry.damages is not None
-        ],
-        "missing_images": list(lot.missing_images),
-    }
-    failed = [
-        {"language": entry.language, "error": error_document(entry.error)}
-        for entry in lot.languages
-        if entry.error is not None
+def lot_result(document: Mapping[str, Any]) -> LotResult:
+    """Read the JSON object of one lot (docs/api.md §5)."""
+    described = [
+        LanguageResult(entry["language"], entry["damages"]) for entry in document["descriptions"]
     ]
-    if failed:
-        document["failed_languages"] = failed
-    if lot.error is not None:
-        document["error"] = error_document(lot.error)
-    return document
+    failed = [
+        LanguageResult(entry["language"], None, LotError(**entry["error"]))
+        for entry in document.get("failed_languages", ())
+    ]
+    return LotResult(
+        lot_id=document["lot_id"],
+        status=LotStatus(document["status"]),
+        error=LotError(**document["error"]) if "error" in document else None,
+        missing_images=document["missing_images"],
+        languages=described + failed,
+    )
 
 
 def error_document(error: LotError) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """The body of a webhook (docs/api.md §6)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from generation_service.core.results import LanguageResult, LotResult, lot_document
 from generation_service.core.status import JobStatus, LotStatus
 
 Document = dict[str, object]
@@ -22,55 +21,59 @@ class Part:
     parts: int
 
 
-def payload(
-    *,
-    job_id: str,
-    status: JobStatus,
-    completed_at: str | None,
-    metadata: Mapping[str, str] | None,
-    lots: Sequence[LotResult],
-) -> Document:
-    """The fields that tell of the job; `metadata` only if the client sent any."""
-    document: Document = {
-        "job_id": job_id,
-        "status": status.value,
-        "completed_at": completed_at,
-        "lots": [lot_document(lot) for lot in lots],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What a webhook tells of the job; `metadata` only if the client sent any.
+
+    `lots` are the JSON objects of lots as in results (`db/lot_documents.py`), with commas between.
+    """
+
+    job_id: str
+    status: JobStatus
+    completed_at: str | None
+    metadata: Mapping[str, str] | None
+    lots: str
+    test: bool = False
+
+
+def sample(completed_at: str | None) -> Payload:
+    """A webhook that belongs to no job, to try a receiver with."""
+    text = "<p>This is a sample: no vehicle was described.</p>"
+    lot: Document = {
+        "lot_id": "sample",
+        "status": LotStatus.COMPLETED.value,
+        "descriptions": [{"language": "en", "damages": text}],
+        "missing_images": [],
     }
-    if metadata is not None:
-        document["metadata"] = dict(metadata)
-    return document
-
-
-def sample(completed_at: str | None) -> Document:
-    """The fields of a webhook that belongs to no job, to try a receiver with."""
-    text = LanguageResult("en", "<p>This is a sample: no vehicle was described.</p>")
-    lot = LotResult(
-        position=0,
-        lot_id="sample",
-        status=LotStatus.COMPLETED,
-        error=None,
-        missing_images=(),
-        languages=[text],
-    )
-    fields = payload(
+    return Payload(
         job_id=NO_JOB,
         status=JobStatus.COMPLETED,
         completed_at=completed_at,
         metadata=None,
-        lots=[lot],
+        lots=_json(lot),
+        test=True,
     )
-    return {"test": True, **fields}
 
 
-def render(document: Document, part: Part, public_url: str) -> bytes:
+def render(payload: Payload, part: Part, public_url: str) -> bytes:
     """The bytes to sign and send; `public_url` is where clients reach the service, or empty."""
-    every: Document = {
-        **document,
+    opening: Document = {"test": True} if payload.test else {}
+    opening |= {
+        "job_id": payload.job_id,
+        "status": payload.status.value,
+        "completed_at": payload.completed_at,
+    }
+    rest: Document = {} if payload.metadata is None else {"metadata": dict(payload.metadata)}
+    rest |= {
         "delivery_id": part.delivery_id,
         "run": part.run,
         "part": part.part,
         "parts": part.parts,
-        "results_url": f"{public_url}/api/v1/batch-results/{document['job_id']}",
+        "results_url": f"{public_url}/api/v1/batch-results/{payload.job_id}",
     }
-    return json.dumps(every, ensure_ascii=False, separators=(",", ":")).encode()
+    head, tail = _json(opening).removesuffix("}"), _json(rest).removeprefix("{")
+    return f'{head},"lots":[{payload.lots}],{tail}'.encode()
+
+
+def _json(document: Document) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from generation_service.core.limits import WEBHOOK_PART_LOTS
 from generation_service.core.times import timestamp
-from generation_service.core.webhook_payload import Part, payload, render
+from generation_service.core.webhook_payload import Part, Payload, render
 from generation_service.db.delivery_claims import ClaimedDelivery
 from generation_service.db.delivery_lots import Content, contents
 
@@ -68,7 +68,7 @@ def _rendered(delivery: ClaimedDelivery, content: Content, public_url: str) -> b
 
 
 def _body(delivery: ClaimedDelivery, content: Content, public_url: str) -> bytes:
-    document = payload(
+    payload = Payload(
         job_id=str(content.job_id),
         status=content.status,
         completed_at=timestamp(content.completed_at),
@@ -78,4 +78,4 @@ def _body(delivery: ClaimedDelivery, content: Content, public_url: str) -> bytes
     part = Part(
         delivery_id=str(delivery.id), run=delivery.run, part=delivery.part, parts=delivery.parts
     )
-    return render(document, part, public_url)
+    return render(payload, part, public_url)

@@ -1,9 +1,15 @@
 """How a run's results are cut into webhooks: 500 lots and about 1 MB at most."""
 
 import json
+from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
+from generation_service.db import delivery_claims
+from generation_service.db.delivery_claims import Room
+from generation_service.pipeline.delivery_bodies import bodies as rendered
 from tests.integration.outbox import outbox
 from tests.servers import Reply
 
@@ -69,3 +75,30 @@ def test_each_url_gets_the_lots_that_named_it(box):
     box.job(box.url("/one"), box.url("/two"), box.url("/one"))
     assert [lot_ids(body) for body in bodies(box, "/one")] == [["lot-1", "lot-3"]]
     assert [lot_ids(body) for body in bodies(box, "/two")] == [["lot-2"]]
+
+
+@contextmanager
+def statements(engine):
+    """What is asked of the database, as it is asked."""
+    asked = []
+
+    def note(_connection, _cursor, statement, *_more):
+        asked.append(statement)
+
+    event.listen(engine, "after_cursor_execute", note)
+    yield asked
+    event.remove(engine, "after_cursor_execute", note)
+
+
+def test_parts_are_read_and_rendered_one_at_a_time(box):
+    box.job(*[box.url()] * 1_500)
+    engine = box.resources.engine
+    with engine.begin() as connection:
+        room = Room(limit=64, others=64, prompt=[], first_delay=0.0)
+        claimed = delivery_claims.claim(connection, uuid4(), room)
+    assert len(claimed) == 3
+    with statements(engine) as asked:
+        for count, (_, body) in enumerate(rendered(engine, claimed, ""), 1):
+            assert isinstance(body, bytes)
+            assert len(json.loads(body)["lots"]) == 500
+            assert len(asked) == count

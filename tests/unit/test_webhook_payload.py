@@ -1,29 +1,26 @@
 import json
 
-from generation_service.core.results import LanguageResult, LotResult
-from generation_service.core.status import JobStatus, LotStatus
-from generation_service.core.webhook_payload import Part, payload, render, sample
+from generation_service.core.status import JobStatus
+from generation_service.core.webhook_payload import Part, Payload, render, sample
 
 PART = Part(delivery_id="d-1", run=2, part=3, parts=4)
-LOT = LotResult(
-    position=0,
-    lot_id="a",
-    status=LotStatus.COMPLETED,
-    error=None,
-    missing_images=[],
-    languages=[LanguageResult("ru", "<p>Вмятина</p>")],
-)
+LOT = {
+    "lot_id": "a",
+    "status": "completed",
+    "descriptions": [{"language": "ru", "damages": "<p>Вмятина</p>"}],
+    "missing_images": [],
+}
 
 
 def body(**metadata):
-    document = payload(
+    payload = Payload(
         job_id="j-1",
         status=JobStatus.COMPLETED,
         completed_at="2025-08-05T08:15:00Z",
         metadata=metadata or None,
-        lots=[LOT],
+        lots=json.dumps(LOT, ensure_ascii=False, separators=(",", ":")),
     )
-    return render(document, PART, "https://service.example")
+    return render(payload, PART, "https://service.example")
 
 
 def test_a_payload_tells_of_the_job_and_of_the_delivery():
@@ -31,14 +28,7 @@ def test_a_payload_tells_of_the_job_and_of_the_delivery():
         "job_id": "j-1",
         "status": "completed",
         "completed_at": "2025-08-05T08:15:00Z",
-        "lots": [
-            {
-                "lot_id": "a",
-                "status": "completed",
-                "descriptions": [{"language": "ru", "damages": "<p>Вмятина</p>"}],
-                "missing_images": [],
-            }
-        ],
+        "lots": [LOT],
         "metadata": {"order": "7"},
         "delivery_id": "d-1",
         "run": 2,
