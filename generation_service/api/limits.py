@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Flask, Response, g
 from sqlalchemy import Connection, Engine
 
-from generation_service.api.database import request_statement, request_transaction
+from generation_service.api.database import request_statement
 from generation_service.core.errors import ServiceError
 from generation_service.db import polls, rate_limits
 from generation_service.db.job_shares import JobOpenAIBatch
@@ -78,13 +78,17 @@ class RateLimits:
 
         So a 404 counts too, and a client's next request waits for the count alone.
         """
-        with request_transaction(self._engine) as connection:
-            self.hit(connection, client, Kind.POLLING)
+        limit = self._an_hour[Kind.POLLING]
+        with request_statement(self._engine) as connection:
+            window = rate_limits.hit_alone(
+                connection, f"{Kind.POLLING}:{client}", limit=limit, seconds=HOUR
+            )
+        _judge(window, f"{Kind.POLLING} requests an hour")
 
     def bad_signature(self, address: str) -> None:
         """Count a request of the address that was signed badly or not at all."""
-        with request_transaction(self._engine) as connection:
-            window = rate_limits.hit(
+        with request_statement(self._engine) as connection:
+            window = rate_limits.hit_alone(
                 connection, f"bad-signature:{address}", limit=self._bad_signatures, seconds=MINUTE
             )
         _judge(window, "badly signed requests a minute")
@@ -108,9 +112,12 @@ def _judge(window: Window, what: str) -> None:
 def _add_headers(response: Response) -> Response:
     window: Window | None = g.get("rate_limit_window")
     if window is not None:
-        response.headers["RateLimit-Limit"] = str(window.limit)
-        response.headers["RateLimit-Remaining"] = str(window.limit - window.used)
-        response.headers["RateLimit-Reset"] = str(_seconds(window))
+        for name, value in (
+            ("RateLimit-Limit", window.limit),
+            ("RateLimit-Remaining", window.limit - window.used),
+            ("RateLimit-Reset", _seconds(window)),
+        ):
+            response.headers.add(name, str(value))
     return response
 
 

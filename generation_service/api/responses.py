@@ -13,10 +13,13 @@ from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from generation_service.api.slow_peers import BODY_READ, client_socket, discard_body
+from generation_service.telemetry import metrics
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 GZIP_LEVEL: Final = 5
 
+_FREQUENT: Final = ("/health", "/metrics")
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _GZIP_FROM_BYTES: Final = 1024  # below this, packing saves less than a TCP segment
 
@@ -30,7 +33,7 @@ def install(app: Flask) -> None:
 
 def render(document: object) -> bytes:
     """The bytes of a JSON document: UTF-8, no spaces."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(document).encode()
 
 
 def json_response(
@@ -40,7 +43,8 @@ def json_response(
 
 
 def accepts_gzip() -> bool:
-    return request.accept_encodings.quality("gzip") > 0
+    accepted = request.headers.get("Accept-Encoding")  # few clients of an API name any
+    return bool(accepted) and request.accept_encodings.quality("gzip") > 0
 
 
 def _begin() -> None:
@@ -52,11 +56,11 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers[REQUEST_ID_HEADER] = g.request_id
+    response.headers.add(REQUEST_ID_HEADER, g.request_id)
     if response.mimetype == "application/json":
         response.headers.setdefault("Cache-Control", "no-store")
         _pack(response)
-    _log(response.status_code)
+    _log(response)
     _refuse_rest(response)
     return response
 
@@ -74,7 +78,10 @@ def _refuse_rest(response: Response) -> None:
 
 
 def _pack(response: Response) -> None:
-    response.vary.add("Accept-Encoding")
+    if "Vary" in response.headers:
+        response.vary.add("Accept-Encoding")
+    else:
+        response.headers.add("Vary", "Accept-Encoding")
     if response.is_streamed or not accepts_gzip():
         return
     plain = response.get_data()
@@ -83,10 +90,19 @@ def _pack(response: Response) -> None:
         response.headers["Content-Encoding"] = "gzip"
 
 
-def _log(status: int) -> None:
-    # Health checks come every second or so and would drown everything else.
-    write = log.debug if request.path.startswith("/health") else log.info
-    milliseconds = round((time.monotonic() - g.started) * 1000)
+def _log(response: Response) -> None:
+    seconds = time.monotonic() - g.started
+    # By its template: strangers can think of any number of paths.
+    route = "unknown" if request.url_rule is None else request.url_rule.rule
+    metrics.http_answered(request.method, route, response.status_code, seconds)
+    # These come every second or so and would drown everything else.
+    write = log.debug if route.startswith(_FREQUENT) else log.info
     write(
-        "request", method=request.method, path=request.path, status=status, duration_ms=milliseconds
+        "request",
+        method=request.method,
+        path=request.path,
+        route=route,
+        status=response.status_code,
+        duration_ms=round(seconds * 1000),
+        bytes=None if response.is_streamed else response.content_length,
     )

@@ -2,79 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from generation_service.core.status import JOB_DELETED, JOB_SOURCES, JobStatus
+from generation_service.db.job_rows import COLUMNS, EndedJob, Job, StageCount, job_of
 from generation_service.db.statements import changed, rows, run, sources
 
-
-@dataclass(frozen=True, slots=True)
-class StageCount:
-    total: int
-    completed: int
-    failed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    id: UUID
-    client: str
-    status: JobStatus
-    run: int
-    version: str
-    languages: tuple[str, ...]
-    metadata: Mapping[str, str] | None
-    images: StageCount
-    vision: StageCount
-    translation: StageCount
-    lots_total: int
-    lots_settled: int
-    lots_failed: int
-    error_message: str | None
-    created_at: datetime
-    updated_at: datetime
-    run_started_at: datetime
-    completed_at: datetime | None
-
-
-COLUMNS = """
-    id, client, status, run, version, languages, cardinality(translations) AS translations,
-    metadata::text AS metadata, lots_total, lots_settled, lots_failed,
-    images_total, images_completed, images_failed, vision_completed, vision_failed,
-    translation_completed, translation_failed, error_message, created_at, updated_at,
-    run_started_at, completed_at
-"""
-
-
-def job_of(row: Row[Any]) -> Job:
-    return Job(
-        id=row.id,
-        client=row.client,
-        status=JobStatus(row.status),
-        run=row.run,
-        version=row.version,
-        languages=tuple(row.languages),
-        metadata=None if row.metadata is None else json.loads(row.metadata),
-        images=StageCount(row.images_total, row.images_completed, row.images_failed),
-        vision=StageCount(row.lots_total, row.vision_completed, row.vision_failed),
-        translation=StageCount(
-            row.lots_total * row.translations, row.translation_completed, row.translation_failed
-        ),
-        lots_total=row.lots_total,
-        lots_settled=row.lots_settled,
-        lots_failed=row.lots_failed,
-        error_message=row.error_message,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        run_started_at=row.run_started_at,
-        completed_at=row.completed_at,
-    )
+__all__ = ["COLUMNS", "EndedJob", "Job", "StageCount", "job_of"]
+__all__ += ["COUNTERS", "advance", "cancel", "count", "find", "get", "insert", "lock", "page"]
 
 
 def insert(connection: Connection, **values: Any) -> datetime:
@@ -84,9 +24,10 @@ def insert(connection: Connection, **values: Any) -> datetime:
         connection,
         """
         INSERT INTO batch_jobs (id, client, status, version, languages, translations, metadata,
-                                lots_total, images_total)
+                                lots_total, images_total, estimated_cost_nanos)
         VALUES (:id, :client, 'pending', :version, CAST(:languages AS text[]),
-                CAST(:translations AS text[]), CAST(:metadata AS jsonb), :lots_total, :images_total)
+                CAST(:translations AS text[]), CAST(:metadata AS jsonb), :lots_total, :images_total,
+                :estimated_cost_nanos)
         RETURNING created_at
         """,
         metadata=None if metadata is None else json.dumps(metadata),
@@ -186,13 +127,13 @@ def count(connection: Connection, job_id: UUID, changes: Counter[str]) -> None:
         )
 
 
-def advance(connection: Connection, job_ids: Collection[UUID]) -> list[UUID]:
-    """Move jobs on as their counters allow; return those that ended just now.
+def advance(connection: Connection, job_ids: Collection[UUID]) -> tuple[int, list[EndedJob]]:
+    """Move jobs on as their counters allow; return how many began and which ended just now.
 
     A job ends when every lot is settled: completed if one lot has a language that was asked for.
     """
     ids = sorted(set(job_ids))
-    _begin(connection, ids, JobStatus.PROCESSING, "lots_probed > 0")
+    begun = _begin(connection, ids, JobStatus.PROCESSING, "lots_probed > 0")
     _begin(
         connection,
         ids,
@@ -211,16 +152,17 @@ def advance(connection: Connection, job_ids: Collection[UUID]) -> list[UUID]:
             completed_at = now(), updated_at = now()
         WHERE id = ANY(CAST(:ids AS uuid[])) AND lots_settled = lots_total
           AND status = ANY(CAST(:sources AS text[]))
-        RETURNING id
+        RETURNING id, client, run, status, lots_total, lots_failed,
+                  CAST(extract(epoch FROM now() - run_started_at) AS float8) AS seconds
         """,
         ids=ids,
         sources=sources(JOB_SOURCES, JobStatus.COMPLETED),
     )
-    return [row.id for row in ended]
+    return begun, [EndedJob(**{**row._asdict(), "status": JobStatus(row.status)}) for row in ended]
 
 
-def _begin(connection: Connection, ids: list[UUID], status: JobStatus, when: str) -> None:
-    run(
+def _begin(connection: Connection, ids: list[UUID], status: JobStatus, when: str) -> int:
+    return changed(
         connection,
         f"""
         UPDATE batch_jobs SET status = :status, updated_at = now()

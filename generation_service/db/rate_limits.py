@@ -6,10 +6,11 @@ processes ask. Windows begin at whole multiples of their length, by the database
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row
 
+from generation_service.db.kept_statements import KeptStatement
 from generation_service.db.statements import run
 
 
@@ -31,6 +32,20 @@ def hit(connection: Connection, key: str, *, limit: int, seconds: int) -> Window
     Others who count for the same key wait until this transaction has ended.
     """
     return window(run(connection, _HIT, key=key, limit=limit, seconds=seconds).one(), limit)
+
+
+def hit_alone(connection: Connection, key: str, *, limit: int, seconds: int) -> Window:
+    """Count one in a statement that is a transaction of its own, and waits for no disk.
+
+    A few hits that a crash of the server forgets are no loss.
+    """
+    row = _HIT_ALONE.run(connection, key=key, limit=limit, seconds=seconds).one()
+    return window(row, limit)
+
+
+def take_back(connection: Connection, key: str, *, seconds: int) -> None:
+    """Uncount one hit of the current window."""
+    run(connection, _TAKE_BACK, key=key, seconds=seconds)
 
 
 def window(row: Row[Any], limit: int) -> Window:
@@ -79,7 +94,22 @@ COUNTED = f"""
 HIT = f"(SELECT hits FROM counted) AS hits, {_RESETS_IN}"  # noqa: S608 - constants
 """What it then selects from `clock`, for `window`."""
 
+NO_WAIT = "set_config('synchronous_commit', 'off', true)"
+"""Selected, it spares a statement that is a transaction of its own the wait for the disk."""
+
 _HIT = f"{COUNTED} SELECT {HIT} FROM clock"  # noqa: S608 - constants
+
+_HIT_ALONE: Final = KeptStatement(
+    "count_a_hit",
+    {"key": "text", "limit": "int", "seconds": "int"},
+    f"{COUNTED} SELECT {HIT}, {NO_WAIT} FROM clock",  # noqa: S608 - constants
+)
+
+_TAKE_BACK = f"""
+    {_CLOCK}
+    UPDATE rate_limit_windows SET hits = hits - 1
+    FROM clock WHERE key = :key AND window_start = starts AND hits > 0
+"""  # noqa: S608 - put together from constants
 
 _LOOK = f"""
     {_CLOCK}

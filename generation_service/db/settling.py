@@ -4,6 +4,7 @@ Call these with the jobs locked (`jobs.lock`): then nobody else settles the same
 """
 
 from collections.abc import Collection
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -19,6 +20,8 @@ from generation_service.core.status import (
 from generation_service.db.lots import SettledLot
 from generation_service.db.statements import names, rows, run, sources
 
+_LOTS: Final = 1_000  # in 200 languages: a statement of some seconds, however large the job
+
 
 def queue_translations(
     connection: Connection, lot_ids: Collection[int], *, base_tokens: int
@@ -28,6 +31,8 @@ def queue_translations(
     A request is estimated at `base_tokens` and a third of the text's bytes. It takes the lane that
     the English came by: what that one was in a hurry for, its translations are too.
     """
+    if not lot_ids:
+        return
     run(
         connection,
         """
@@ -54,6 +59,8 @@ def queue_translations(
 
 def settle_lots(connection: Connection, lot_ids: Collection[int]) -> list[SettledLot]:
     """Settle those of the lots that have no description under way; return the ones settled."""
+    if not lot_ids:
+        return []
     settled = rows(
         connection,
         """
@@ -85,6 +92,8 @@ def settle_lots(connection: Connection, lot_ids: Collection[int]) -> list[Settle
 
 def probe_again(connection: Connection, lot_ids: Collection[int]) -> None:
     """Send lots back to have their photos probed once more."""
+    if not lot_ids:
+        return
     run(
         connection,
         """
@@ -108,12 +117,18 @@ def cancel_work(connection: Connection, job_id: UUID) -> None:
         job_id=job_id,
         lots=names(LOT_ACTIVE),
     )
-    run(
-        connection,
-        """
-        UPDATE descriptions SET status = 'cancelled'
-        WHERE job_id = :job_id AND status = ANY(CAST(:sources AS text[]))
-        """,
-        job_id=job_id,
-        sources=sources(DESCRIPTION_SOURCES, DescriptionStatus.CANCELLED),
-    )
+    [job] = rows(connection, "SELECT lots_total FROM batch_jobs WHERE id = :id", id=job_id)
+    for first in range(0, job.lots_total, _LOTS):
+        run(
+            connection,
+            """
+            UPDATE descriptions d SET status = 'cancelled'
+            FROM batch_lots l
+            WHERE l.job_id = :job_id AND l.position >= :first AND l.position < :behind
+              AND d.lot = l.id AND d.status = ANY(CAST(:sources AS text[]))
+            """,
+            job_id=job_id,
+            first=first,
+            behind=first + _LOTS,
+            sources=sources(DESCRIPTION_SOURCES, DescriptionStatus.CANCELLED),
+        )

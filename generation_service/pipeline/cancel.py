@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from generation_service.core.errors import ServiceError
 from generation_service.db import deliveries, job_shares, jobs, settling
 from generation_service.db.jobs import Job
-from generation_service.pipeline import known_jobs
+from generation_service.pipeline import job_reports, known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
@@ -32,4 +32,6 @@ def cancel(resources: Resources, client: str | None, job_id: UUID) -> Job:
         deliveries.enqueue(connection, [job_id])
         return jobs.find(connection, job_id, client) or job
 
-    return request_transaction(resources.engine, work)
+    job = request_transaction(resources.engine, work)
+    job_reports.cancelled(job)
+    return job
