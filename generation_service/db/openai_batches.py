@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -54,26 +54,7 @@ def claim(
     """
     found = rows(
         connection,
-        """
-        WITH due AS (
-            SELECT id FROM openai_batches
-            WHERE status <> 'settled' AND status = ANY(CAST(:statuses AS text[]))
-              AND CASE WHEN CAST(:only AS uuid) IS NULL THEN next_try_at <= now()
-                       ELSE id = :only END
-              AND (lease_expires_at IS NULL OR lease_expires_at < now())
-            ORDER BY next_try_at + CASE WHEN requests >= :large THEN interval '5 minutes'
-                                        ELSE interval '0' END
-            LIMIT 1 FOR UPDATE SKIP LOCKED
-        )
-        UPDATE openai_batches b SET lease_token = :token,
-               lease_expires_at = now() + make_interval(secs => :lease_seconds)
-        FROM due WHERE b.id = due.id
-        RETURNING b.id, b.kind, b.model, b.status, b.openai_id, b.openai_status, b.input_file_id,
-            b.output_file_id, b.error_file_id, b.errors::text AS errors, b.cancel_requested,
-            b.to_direct, b.tries, b.requests, b.estimated_tokens,
-            extract(epoch FROM now() - coalesce(b.submitted_at, b.created_at)) AS age,
-            coalesce(extract(epoch FROM now() - b.overdue_since), 0) AS overdue
-        """,
+        _CLAIM,
         statuses=[status.value for status in statuses],
         token=token,
         lease_seconds=lease_seconds,
@@ -90,6 +71,28 @@ def claim(
         "overdue": float(found[0].overdue),
     }
     return ClaimedBatch(token=token, **fields)
+
+
+_CLAIM: Final = """
+    WITH due AS (
+        SELECT id FROM openai_batches
+        WHERE status <> 'settled' AND status = ANY(CAST(:statuses AS text[]))
+          AND CASE WHEN CAST(:only AS uuid) IS NULL THEN next_try_at <= now()
+                   ELSE id = :only END
+          AND (lease_expires_at IS NULL OR lease_expires_at < now())
+        ORDER BY next_try_at + CASE WHEN requests >= :large THEN interval '5 minutes'
+                                    ELSE interval '0' END
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE openai_batches b SET lease_token = :token,
+           lease_expires_at = now() + make_interval(secs => :lease_seconds)
+    FROM due WHERE b.id = due.id
+    RETURNING b.id, b.kind, b.model, b.status, b.openai_id, b.openai_status, b.input_file_id,
+        b.output_file_id, b.error_file_id, b.errors::text AS errors, b.cancel_requested,
+        b.to_direct, b.tries, b.requests, b.estimated_tokens,
+        extract(epoch FROM now() - coalesce(b.submitted_at, b.created_at)) AS age,
+        coalesce(extract(epoch FROM now() - b.overdue_since), 0) AS overdue
+"""
 
 
 def renew(connection: Connection, batch: ClaimedBatch, lease_seconds: float) -> None:

@@ -158,6 +158,8 @@ def _typed(row: Mapping[str, Any], *integers: str) -> dict[str, Any]:
     return values
 
 
+# Arrays are looked up by id whatever their length; a join of 50,000 ids reads the whole table once
+# it is large, and a constant status the whole queue.
 _CLAIM = """
     WITH fitting AS (
         SELECT q.id FROM unnest(
@@ -173,16 +175,17 @@ _CLAIM = """
         ) q WHERE part.tokens IS NULL OR q.tokens <= part.tokens
     ), locked AS MATERIALIZED (
         SELECT id, job_id, estimated_tokens FROM descriptions
-        WHERE id IN (SELECT id FROM fitting) AND status = 'queued' AND lane = 'batch'
+        WHERE id = ANY(ARRAY(SELECT id FROM fitting))
+          AND status = ANY(ARRAY(SELECT 'queued')) AND lane = 'batch'
         ORDER BY id FOR UPDATE SKIP LOCKED
     ), made AS (
         INSERT INTO openai_batches (id, kind, model, status, requests, estimated_tokens)
         SELECT :openai_batch, :kind, :model, 'building', count(*), sum(estimated_tokens)
         FROM locked HAVING count(*) > 0
     ), claimed AS (
-        UPDATE descriptions d
+        UPDATE descriptions
         SET status = 'submitted', openai_batch = :openai_batch, attempt = attempt + 1
-        FROM locked WHERE d.id = locked.id
+        WHERE id = ANY(ARRAY(SELECT id FROM locked))
     ), shared AS (
         INSERT INTO job_openai_batches (job_id, openai_batch, requests)
         SELECT job_id, :openai_batch, count(*) FROM locked GROUP BY job_id

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from generation_service.db.statements import rows, run
+from generation_service.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def request_rows(connection: Connection, batch_id: UUID) -> Iterator[RequestRow]
     streamed = {"stream_results": True, "max_row_buffer": 200}
     for row in connection.execute(statement, {"id": batch_id}, execution_options=streamed):
         yield _request(row)
+    metrics.database_executed(statement.text)
 
 
 def by_ids(connection: Connection, ids: Sequence[int]) -> list[RequestRow]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg2
-from sqlalchemy import Connection, CursorResult, Row, text
+from sqlalchemy import Connection, CursorResult, Dialect, Row, text
 from sqlalchemy.exc import DBAPIError
+
+from generation_service.telemetry import metrics
 
 
 class LeaseLostError(Exception):
@@ -14,7 +17,22 @@ class LeaseLostError(Exception):
 
 
 def run(connection: Connection, statement: str, **values: Any) -> CursorResult[Any]:
-    return connection.execute(text(statement), values)
+    """Execute SQL in which values are named as `:name`.
+
+    It is counted here, for /metrics: where anybody listens to an engine's statements, each of them
+    costs a sixth more.
+    """
+    words = _in_the_drivers_words(statement, connection.dialect)
+    result = connection.exec_driver_sql(words, values)
+    metrics.database_executed(statement)
+    return result
+
+
+# There are some two hundred. To have SQLAlchemy read a statement at each use costs as much as
+# PostgreSQL takes for a short one.
+@lru_cache(maxsize=512)
+def _in_the_drivers_words(statement: str, dialect: Dialect) -> str:
+    return str(text(statement).compile(dialect=dialect))
 
 
 def rows(connection: Connection, statement: str, **values: Any) -> list[Row[Any]]:
@@ -47,6 +65,7 @@ def copy_rows(connection: Connection, target: str, lines: Iterable[str]) -> None
     cursor = connection.connection.cursor()
     try:
         cursor.copy_expert(statement, LineReader(lines))
+        metrics.database_executed(statement)
     except psycopg2.Error as error:
         raise DBAPIError.instance(
             statement, None, error, psycopg2.Error, hide_parameters=True, dialect=connection.dialect
