@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from generation_service.core.html import plain
+from generation_service.core.html import clean, plain
 from generation_service.core.openai_errors import Failure, Retry, decoded, read_error
 from generation_service.core.text import storable
 
@@ -18,7 +18,10 @@ __all__ += ["read_completion", "read_error", "read_line"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A model's text as sent, not cleaned yet; `simulated` if the stand-in for OpenAI wrote it."""
+    """A model's text, cleaned as it is read, while no job is locked; "" when nothing was left.
+
+    `simulated` if the stand-in for OpenAI wrote it.
+    """
 
     text: str
     model: str
@@ -44,6 +47,7 @@ class _Usage:
     prompt: int
     cached: int
     completion: int
+    simulated: bool
 
 
 _MAX_CUSTOM_ID: Final = 512
@@ -62,15 +66,16 @@ def read_completion(body: object) -> Reply:
         error = answer.get("error")
         return read_error(None, answer) if error else _malformed("The answer has no choices.")
     text, refusal = _content(_object(choice.get("message")))
-    usage = _usage(_object(answer.get("usage")))
+    simulated = answer.get("system_fingerprint") == _SIMULATOR_FINGERPRINT
+    usage = _usage(_object(answer.get("usage")), simulated=simulated)
     failure = _failure(text, refusal, choice.get("finish_reason"), usage)
     return failure or Completion(
-        text=text,
+        text=clean(text),
         model=storable(str(answer.get("model") or ""), _MAX_MODEL),
         prompt_tokens=usage.prompt,
         cached_tokens=usage.cached,
         completion_tokens=usage.completion,
-        simulated=answer.get("system_fingerprint") == _SIMULATOR_FINGERPRINT,
+        simulated=simulated,
     )
 
 
@@ -119,6 +124,7 @@ def _billed(code: str, message: str, retry: Retry, usage: _Usage) -> Failure:
         prompt_tokens=usage.prompt,
         cached_tokens=usage.cached,
         completion_tokens=usage.completion,
+        simulated=usage.simulated,
     )
 
 
@@ -138,11 +144,12 @@ def _joined(parts: list[object], field: str) -> str:
     return "".join(value for value in values if isinstance(value, str))
 
 
-def _usage(usage: Mapping[str, object]) -> _Usage:
+def _usage(usage: Mapping[str, object], *, simulated: bool) -> _Usage:
     return _Usage(
         prompt=_count(usage.get("prompt_tokens")),
         cached=_count(_object(usage.get("prompt_tokens_details")).get("cached_tokens")),
         completion=_count(usage.get("completion_tokens")),
+        simulated=simulated,
     )
 
 

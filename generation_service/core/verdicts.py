@@ -7,7 +7,6 @@ its reason. (A request that is never asked again can't be paid twice.)
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generation_service.core.html import clean
 from generation_service.core.limits import MAX_ATTEMPTS
 from generation_service.core.replies import Completion, Failure, Reply, Retry
 from generation_service.core.requests import attempt_of_run
@@ -20,7 +19,7 @@ LONGEST_TOLD_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The text, cleaned and not empty."""
+    """The text, which is not empty."""
 
     text: str
     completion: Completion
@@ -57,9 +56,8 @@ def judge(reply: Reply, *, attempt: int, larger: bool, reprobed: bool) -> Verdic
     """
     failure = reply if isinstance(reply, Failure) else None
     if isinstance(reply, Completion):
-        text = clean(reply.text)
-        if text:
-            return Done(text, reply)
+        if reply.text:
+            return Done(reply.text, reply)
         failure = _empty(reply)
     assert failure is not None  # noqa: S101 - a Reply is one or the other
     return _after_failure(failure, attempt=attempt, larger=larger, reprobed=reprobed)
@@ -86,5 +84,7 @@ def _empty(completion: Completion) -> Failure:
         message="The model answered without a usable text.",
         retry=Retry.AGAIN,
         prompt_tokens=completion.prompt_tokens,
+        cached_tokens=completion.cached_tokens,
         completion_tokens=completion.completion_tokens,
+        simulated=completion.simulated,
     )

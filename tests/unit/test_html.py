@@ -68,6 +68,7 @@ def test_markup_is_reduced_to_the_allow_list(text, html):
         ),
         ("The <b>hood</b> is <i>bent</i>.", "<p>The <strong>hood</strong> is <em>bent</em>.</p>"),
         ("<h2>Front</h2><div>a</div><DIV>b</DIV>", "<p>Front</p><p>a</p><p>b</p>"),
+        ("<p>a</p><\u017fection>", "<p>a</p>&lt;\u017fection&gt;"),
         ("<html><head><title>t</title></head><body><p>a</p></body></html>", "<p>a</p>"),
     ],
 )

@@ -74,6 +74,16 @@ def test_an_answer_is_read_with_its_usage():
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [("<p onclick='x'>Dent</p>", "<p>Dent</p>"), ("<script>alert(1)</script>", "")],
+)
+def test_a_text_is_cleaned_as_it_is_read(content, text):
+    read = read_completion(answer(content=content))
+    assert isinstance(read, Completion)
+    assert (read.text, read.prompt_tokens) == (text, 1200)
+
+
 def test_an_answer_may_come_as_text():
     assert read_completion(json.dumps(answer())) == read_completion(answer())
 
