@@ -36,7 +36,7 @@ class Failure:
 
     `retry_after` is in seconds; `image_url` is the photo that could not be fetched, if named.
     `general` trouble would have met any other request too: a wrong key, an empty account, too many
-    requests, a server that is down.
+    requests, a server that is down. `simulated`: the stand-in for OpenAI gave the useless answer.
     """
 
     code: str
@@ -48,6 +48,7 @@ class Failure:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,15 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from generation_service.core.status import DESCRIPTION_SOURCES, DescriptionStatus, Kind
+from generation_service.db.charges import columns
 from generation_service.db.outcomes import CompletedText, FailedText, Requeued
 from generation_service.db.statements import rows, run, sources
+
+# By a subquery, so that these are found by their ids. For a constant the planner takes the index of
+# what is submitted, which it believes to be as small as when it last looked: then every few hundred
+# rows cost a look at all of them.
+_SOURCES = ",".join(sources(DESCRIPTION_SOURCES, DescriptionStatus.COMPLETED))
+_STILL_SUBMITTED = f"d.status = ANY(ARRAY(SELECT unnest(CAST('{{{_SOURCES}}}' AS text[]))))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,7 @@ class Submitted:
 
     id: int
     job_id: UUID
+    client: str
     lot: int
     kind: Kind
     attempt: int
@@ -90,16 +98,16 @@ def submitted(
     """
     found = rows(
         connection,
-        """
-        SELECT d.id, d.job_id, d.lot, d.kind, d.attempt, d.larger, l.reprobe,
+        f"""
+        SELECT d.id, d.job_id, j.client, d.lot, d.kind, d.attempt, d.larger, l.reprobe,
                d.estimated_tokens, cardinality(j.translations) AS translations,
                extract(epoch FROM now() - j.updated_at) AS idle,
                j.run_started_at <= now() - make_interval(secs => :near) AS near
         FROM descriptions d JOIN batch_lots l ON l.id = d.lot JOIN batch_jobs j ON j.id = d.job_id
-        WHERE coalesce(d.openai_batch, d.lease_token) = :holder AND d.status = 'submitted'
-          AND d.id = ANY(CAST(:ids AS bigint[]))
+        WHERE d.id = ANY(CAST(:ids AS bigint[]))
+          AND coalesce(d.openai_batch, d.lease_token) = :holder AND {_STILL_SUBMITTED}
         ORDER BY d.id
-        """,
+        """,  # noqa: S608 - a constant
         holder=holder,
         ids=sorted(ids),
         near=near,
@@ -108,6 +116,7 @@ def submitted(
         Submitted(
             row.id,
             row.job_id,
+            row.client,
             row.lot,
             Kind(row.kind),
             row.attempt,
@@ -136,55 +145,68 @@ def missing_ids(connection: Connection, openai_batch: UUID, limit: int) -> list[
     return [row.id for row in found]
 
 
+_CHARGED = """
+    prompt_tokens = d.prompt_tokens + t.prompt, cached_tokens = d.cached_tokens + t.cached,
+    completion_tokens = d.completion_tokens + t.completion, cost_nanos = d.cost_nanos + t.cost
+"""
+_CHARGES = """
+    CAST(:prompt AS int[]), CAST(:cached AS int[]), CAST(:completion AS int[]),
+    CAST(:cost AS bigint[])
+"""
+_CHARGE = "prompt, cached, completion, cost"
+
+
 def complete(connection: Connection, holder: UUID, texts: Sequence[CompletedText]) -> None:
     run(
         connection,
-        """
+        f"""
         UPDATE descriptions d SET status = 'completed', damages = t.damages, model = t.model,
                generated_by = t.generated_by, error_code = NULL, error_message = NULL,
                lease_token = NULL, lease_expires_at = NULL,
-               prompt_tokens = d.prompt_tokens + t.prompt,
-               cached_tokens = d.cached_tokens + t.cached,
-               completion_tokens = d.completion_tokens + t.completion
+               {_CHARGED}
         FROM unnest(CAST(:ids AS bigint[]), CAST(:damages AS text[]), CAST(:models AS text[]),
-                    CAST(:generated_by AS text[]), CAST(:prompt AS int[]), CAST(:cached AS int[]),
-                    CAST(:completion AS int[]))
-             AS t (id, damages, model, generated_by, prompt, cached, completion)
+                    CAST(:generated_by AS text[]), {_CHARGES})
+             AS t (id, damages, model, generated_by, {_CHARGE})
         WHERE d.id = t.id AND coalesce(d.openai_batch, d.lease_token) = :holder
-          AND d.status = ANY(CAST(:sources AS text[]))
-        """,
+          AND {_STILL_SUBMITTED}
+        """,  # noqa: S608 - constants
         holder=holder,
         ids=[text.id for text in texts],
         damages=[text.damages for text in texts],
         models=[text.model for text in texts],
         generated_by=[text.generated_by for text in texts],
-        prompt=[text.prompt_tokens for text in texts],
-        cached=[text.cached_tokens for text in texts],
-        completion=[text.completion_tokens for text in texts],
-        sources=sources(DESCRIPTION_SOURCES, DescriptionStatus.COMPLETED),
+        **columns([text.charge for text in texts]),
     )
 
 
 _FAILED = """
     UPDATE descriptions d SET status = :status, error_code = t.code, error_message = t.message,
-           lease_token = NULL, lease_expires_at = NULL,
-           prompt_tokens = d.prompt_tokens + t.prompt,
-           completion_tokens = d.completion_tokens + t.completion {more}
+           lease_token = NULL, lease_expires_at = NULL, {charged} {more}
     FROM unnest(CAST(:ids AS bigint[]), CAST(:codes AS text[]), CAST(:messages AS text[]),
-                CAST(:prompt AS int[]), CAST(:completion AS int[]) {arrays})
-         AS t (id, code, message, prompt, completion {names})
+                {charges} {arrays})
+         AS t (id, code, message, {charge} {names})
     WHERE d.id = t.id AND coalesce(d.openai_batch, d.lease_token) = :holder
-      AND d.status = 'submitted'
+      AND {submitted}
 """
 
 
+def _failed(**clauses: str) -> str:
+    return _FAILED.format(
+        charged=_CHARGED,
+        charges=_CHARGES,
+        charge=_CHARGE,
+        submitted=_STILL_SUBMITTED,
+        **clauses,
+    )
+
+
 def fail(connection: Connection, holder: UUID, texts: Sequence[FailedText]) -> None:
-    _give_up(connection, _FAILED.format(more="", arrays="", names=""), "failed", holder, texts)
+    _give_up(connection, _failed(more="", arrays="", names=""), "failed", holder, texts)
 
 
 def requeue(connection: Connection, holder: UUID, texts: Sequence[Requeued]) -> None:
     """Queue requests for another attempt; a `free` one doesn't count as an attempt."""
-    statement = _FAILED.format(
+    statement = _failed(
         more=""", openai_batch = NULL, larger = d.larger OR t.larger, attempt = d.attempt - t.free,
            lane = CASE WHEN t.direct THEN 'direct' ELSE d.lane END,
            available_at = coalesce(now() + make_interval(secs => t.delay), 'infinity')""",
@@ -221,7 +243,6 @@ def _give_up(
         ids=[text.id for text in texts],
         codes=[text.code for text in texts],
         messages=[text.message for text in texts],
-        prompt=[text.prompt_tokens for text in texts],
-        completion=[text.completion_tokens for text in texts],
+        **columns([text.charge for text in texts]),
         **more,
     )

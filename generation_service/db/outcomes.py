@@ -1,6 +1,8 @@
 """What is recorded of a request that came back: a text, the end of it, or another attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from generation_service.core.charges import Charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,20 +11,17 @@ class CompletedText:
     damages: str
     model: str
     generated_by: str
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
+    charge: Charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedText:
-    """A request without a text; tokens are what the useless answer was billed."""
+    """A request without a text; `charge` is what the useless answer was billed."""
 
     id: int
     code: str
     message: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    charge: Charge = field(default_factory=Charge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ only where its description still waits for this batch. So a file may be read aga
 by whoever goes on after a crash.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,18 +22,20 @@ from generation_service.core.status import OpenAIBatchStatus
 from generation_service.core.token_estimates import Usage
 from generation_service.db import model_limits, openai_batches, token_estimates
 from generation_service.db.openai_batches import ClaimedBatch
-from generation_service.pipeline import refusals
+from generation_service.pipeline import refusals, tariffs
 from generation_service.pipeline.answers import answers
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.settle import Answer, record_answers, settle_rest
 from generation_service.pipeline.transactions import transaction
+from generation_service.telemetry import openai_errors
 
 _log = structlog.get_logger()
 _LINES_A_TRANSACTION = 500
 _MIN_PAUSE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 900.0
 _FILE_TRIES = 3
+CANCELLED = "openai_cancelled"
 _GONE = frozenset({400, 404, 410})
 
 
@@ -66,12 +69,15 @@ def _collect(resources: Resources, batch: ClaimedBatch) -> None:
 
 def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> Usage:
     found = answers(resources, batch.id, file_id)
+    tariff = tariffs.of_batch(resources.settings, batch)
     usage, empty = Usage(), file_id == batch.output_file_id
     try:
         while chunk := list(islice(found, _LINES_A_TRANSACTION)):
-            record = partial(record_answers, batch=batch, answers=chunk)
-            usage += transaction(resources.engine, record)
+            record = partial(record_answers, batch=batch, answers=chunk, tariff=tariff)
+            recorded = transaction(resources.engine, record)
+            usage += recorded.usage
             empty = False
+            _tell_failures(recorded.failures)
     except OpenAIRefused as error:  # the file is gone: what it held counts as missing
         if error.status not in _GONE or batch.tries < _FILE_TRIES:
             raise
@@ -81,12 +87,25 @@ def _read_file(resources: Resources, batch: ClaimedBatch, file_id: str) -> Usage
     return usage
 
 
+def _tell_failures(codes: Counter[str]) -> None:
+    """Count what OpenAI did not answer; what was cancelled was cancelled by us."""
+    del codes[CANCELLED]
+    for code, times in codes.items():
+        openai_errors.note(code, times)
+    if codes:
+        _log.error("openai_lines_failed", codes=dict(codes))
+
+
 def _rejected(resources: Resources, batch: ClaimedBatch) -> None:
     """The batch failed its validation: blame the named lines, try the innocent again."""
     named, rest = batch_faults.validation_failures(batch.errors)
     blamed = _blamed(resources, batch, named)
     if blamed:
-        transaction(resources.engine, lambda connection: record_answers(connection, batch, blamed))
+        tariff = tariffs.of_batch(resources.settings, batch)
+        transaction(
+            resources.engine,
+            lambda connection: record_answers(connection, batch, blamed, tariff),
+        )
     elif named:  # nobody knows whose line it was, so that for everyone this try counts
         _, rest = batch_faults.validation_failures(
             [{**each, "line": None} for each in batch.errors]

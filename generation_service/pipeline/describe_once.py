@@ -6,6 +6,7 @@ that asks again, never the service by itself.
 """
 
 from functools import partial
+from itertools import count
 
 import structlog
 from sqlalchemy import Connection
@@ -14,11 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from generation_service.core import described as texts
 from generation_service.core.described import Described
 from generation_service.core.idempotency import Identity, State
+from generation_service.core.lanes import Lane
 from generation_service.core.limits import LEASE_SECONDS
 from generation_service.core.lots import GenerationRequest
-from generation_service.db import idempotency
+from generation_service.db import charges, idempotency
 from generation_service.db.idempotency import Claim, Outcome
-from generation_service.pipeline import repeat
+from generation_service.pipeline import estimate, repeat, tariffs
+from generation_service.pipeline.bill import Bill
 from generation_service.pipeline.describe import describe
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.repeat import Admit, Answer
@@ -33,20 +36,28 @@ _log = structlog.get_logger()
 def describe_once(
     resources: Resources, identity: Identity, request: GenerationRequest, admit: Admit
 ) -> Answer | None:
-    """Describe the lot, or what an earlier answer lacks; None when another request is at it."""
-    claim = request_transaction(
-        resources.engine, lambda connection: repeat.claim(connection, identity)
-    )
+    """Describe the lot, or what an earlier answer lacks; None when another request is at it.
+
+    ServiceError `cost_limit_exceeded` when it is estimated to cost too much.
+    """
+
+    def begin(connection: Connection) -> Claim | None:
+        if estimate.is_limited(resources.settings, request):
+            estimate.within_limit(connection, resources, request)
+        return repeat.claim(connection, identity)
+
+    claim = request_transaction(resources.engine, begin)
     if claim is None:
         return None
-    described = _describe(resources, claim, request, admit)
+    bill = Bill(identity.client, tariffs.of_calls(resources.settings, Lane.SYNC))
+    described = _describe(resources, claim, request, admit, bill)
     document = texts.document(request, described)
-    _record(resources, claim, described, document)
-    return Answer(_OK, document)
+    _record(resources, claim, described, document, bill)
+    return Answer(_OK, document, billed=bill.tallies())
 
 
 def _describe(
-    resources: Resources, claim: Claim, request: GenerationRequest, admit: Admit
+    resources: Resources, claim: Claim, request: GenerationRequest, admit: Admit, bill: Bill
 ) -> Described:
     def renew() -> None:
         with resources.engine.begin() as connection:
@@ -60,18 +71,19 @@ def _describe(
                 request,
                 so_far,
                 partial(request_transaction, resources.engine, admit),
-                client=claim.identity.client,
+                bill,
             )
     except BaseException:
-        _release(resources, claim)
+        _release(resources, claim, bill)
         raise
 
 
-def _release(resources: Resources, claim: Claim) -> None:
+def _release(resources: Resources, claim: Claim, bill: Bill) -> None:
     """Errors are not replayed: the next request tries again."""
 
     def release(connection: Connection) -> None:
         idempotency.release(connection, claim)
+        charges.add_to_hour(connection, bill.tallies())
 
     try:
         request_transaction(resources.engine, release)
@@ -80,18 +92,29 @@ def _release(resources: Resources, claim: Claim) -> None:
 
 
 def _record(
-    resources: Resources, claim: Claim, described: Described, document: dict[str, object]
+    resources: Resources,
+    claim: Claim,
+    described: Described,
+    document: dict[str, object],
+    bill: Bill,
 ) -> None:
     outcome = Outcome(
         state=State.DONE if described.complete else State.UNFINISHED,
         status_code=_OK,
         answer=document if described.complete else texts.unfinished(described),
     )
+    tries = count()
+
+    def record(connection: Connection) -> bool:
+        first = next(tries) == 0
+        recorded = idempotency.record(connection, claim, outcome)
+        # An earlier try that was committed unbeknown to us has booked it; then nothing is recorded.
+        if recorded or first:
+            charges.add_to_hour(connection, bill.tallies())
+        return recorded
+
     try:
-        recorded = kept(
-            resources.engine,
-            lambda connection: idempotency.record(connection, claim, outcome),
-        )
+        recorded = kept(resources.engine, record)
     except SQLAlchemyError:  # the answer is paid for: with an error the client would order it anew
         _log.exception("answer_not_kept")
         return

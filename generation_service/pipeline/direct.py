@@ -14,19 +14,22 @@ from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from generation_service.clients.deadline import Deadline
 from generation_service.core.direct_calls import OUTCOME_UNKNOWN, for_job, unknown
+from generation_service.core.lanes import Lane
 from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.replies import Reply
 from generation_service.db import direct
 from generation_service.db.availability import is_unavailable
 from generation_service.db.direct import Call
-from generation_service.pipeline import bodies
+from generation_service.pipeline import bodies, tariffs
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.settle import Answer, record_calls
 from generation_service.pipeline.transactions import kept, transaction
+from generation_service.telemetry import openai_errors
 
 _log = structlog.get_logger()
 _LOOK_SECONDS: Final = 0.5
@@ -51,6 +54,7 @@ class _Tick:
         self._slots = slots
         self._beat = beat
         self._token = uuid4()
+        self._tariff = tariffs.of_calls(resources.settings, Lane.DIRECT)
         self._calls: dict[Future[Reply], Call] = {}
         self._answers: list[tuple[Call, Reply]] = []
         self._look_at = 0.0
@@ -102,7 +106,9 @@ class _Tick:
         settings = self._resources.settings
         deadline = Deadline.after(settings.sync_deadline_seconds)
         body = bodies.of_request(settings, call.kind, call.request)
-        return self._resources.openai.complete(body, deadline, partial(self._may_send, call))
+        names = {"description": call.request.id, "job": str(call.job_id)}
+        with bound_contextvars(**names), openai_errors.asked_for(call.kind):
+            return self._resources.openai.complete(body, deadline, partial(self._may_send, call))
 
     def _may_send(self, call: Call) -> bool:
         """Whether it is still ours to ask: claimed, not cancelled, and nobody stops us."""
@@ -143,7 +149,7 @@ class _Tick:
         answer = Answer(request.id, request.attempt, reply)
         recorded = transaction(
             self._resources.engine,
-            partial(record_calls, token=self._token, answers=[answer]),
+            partial(record_calls, token=self._token, answers=[answer], tariff=self._tariff),
         )
         names = {"description": request.id, "job": str(call.job_id)}
         if not recorded:

@@ -1,12 +1,13 @@
 """Requests that come more than once: who answers them, and what the others get (docs/api.md §3)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
+from generation_service.core.charges import Account, Tally
 from generation_service.core.errors import ServiceError
 from generation_service.core.idempotency import Identity
 from generation_service.core.limits import LEASE_SECONDS
@@ -21,11 +22,12 @@ _IN_PROGRESS_RETRY_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`replayed`: it is an earlier request's."""
+    """`replayed`: it is an earlier request's. `billed`: what OpenAI was paid for this one."""
 
     status: int
     document: Mapping[str, Any]
     replayed: bool = False
+    billed: Mapping[Account, Tally] = field(default_factory=dict)
 
 
 def known(connection: Connection, identity: Identity) -> Answer | ServiceError | None:

@@ -5,20 +5,22 @@ fall together, so a crash can leave none of them without the others.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
+from generation_service.core.charges import Charge, Tariff, total
 from generation_service.core.lanes import FALLBACK_AFTER_SECONDS
 from generation_service.core.limits import BATCH_WINDOW_HOURS
 from generation_service.core.prompts import translation_tokens
-from generation_service.core.replies import Completion, Failure, Reply, Retry
+from generation_service.core.replies import Failure, Reply, Retry
 from generation_service.core.status import Kind, LotStatus
 from generation_service.core.token_estimates import Usage, credible
-from generation_service.core.verdicts import Again, Done, GiveUp, How, Verdict, judge
+from generation_service.core.verdicts import Again, How, Verdict, judge
 from generation_service.db import (
+    charges,
     deliveries,
     descriptions,
     job_shares,
@@ -29,7 +31,9 @@ from generation_service.db import (
 )
 from generation_service.db.descriptions import Submitted
 from generation_service.db.openai_batches import ClaimedBatch
-from generation_service.db.outcomes import CompletedText, FailedText, Requeued
+from generation_service.pipeline import job_reports
+from generation_service.pipeline import judged as judging
+from generation_service.pipeline.judged import Judged, Late
 from generation_service.pipeline.transactions import transaction
 
 _ROWS = 500
@@ -47,34 +51,54 @@ class Answer:
     reply: Reply
 
 
-def record_answers(connection: Connection, batch: ClaimedBatch, answers: Sequence[Answer]) -> Usage:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the requests that have a text now were estimated at and billed, and why others failed.
+
+    Answers that nobody waited for, as in a file that is read again, are in neither.
+    """
+
+    usage: Usage
+    failures: Counter[str]
+
+
+def record_answers(
+    connection: Connection, batch: ClaimedBatch, answers: Sequence[Answer], tariff: Tariff
+) -> Recorded:
     """Record answers to requests of `batch`; raises LeaseLostError when it was taken over.
 
-    Of two answers to one request the first one counts. Returns what the requests that have a text
-    now were estimated at and billed.
+    Of two answers to one request the first one counts.
     """
-    judged = _record_matching(connection, _holder(batch), answers)
+    judged, late = _record_matching(connection, _holder(batch), answers, tariff)
     _count(connection, batch, judged)
-    done = [(row, v.completion) for row, v in judged if isinstance(v, Done)]
-    usages = (credible(row.estimated_tokens, answer.prompt_tokens) for row, answer in done)
-    return sum(usages, Usage())
+    _book(connection, [*judged, *late], tariff)
+    done = [(each.row.estimated_tokens, each.charge.prompt_tokens) for each in judged if each.done]
+    usage = sum((credible(*tokens) for tokens in done), Usage())
+    return Recorded(usage, judging.failures(judged))
 
 
-def record_calls(connection: Connection, token: UUID, answers: Sequence[Answer]) -> set[int]:
+def record_calls(
+    connection: Connection, token: UUID, answers: Sequence[Answer], tariff: Tariff
+) -> set[int]:
     """Record answers to direct calls made under `token`; return the requests that were still its.
 
-    The others were given up meanwhile, and nothing about them changes.
+    The others were given up meanwhile: nothing about them changes, but that cancelled ones are
+    charged what they cost.
     """
-    return {row.id for row, _ in _record_matching(connection, _Holder(token), answers)}
+    judged, late = _record_matching(connection, _Holder(token), answers, tariff)
+    _book(connection, [*judged, *late], tariff)
+    return {each.row.id for each in judged}
 
 
 def settle_rest(engine: Engine, batch: ClaimedBatch, failure: Failure) -> None:
-    """Record `failure` for every request of `batch` that has no answer."""
+    """Record `failure` for every request of `batch` that has no answer, and so no bill."""
+    holder = _holder(batch)
 
     def settle_some(connection: Connection) -> bool:
         ids = descriptions.missing_ids(connection, batch.id, _ROWS)
-        found = _locked(connection, _holder(batch), ids)
-        judged = _record(connection, _holder(batch), [(row, failure) for row in found])
+        found = _locked(connection, holder, ids)
+        judged = [Judged(row, _verdict(row, failure, holder), Charge()) for row in found]
+        _record(connection, holder, judged)
         _count(connection, batch, judged)
         return bool(ids)
 
@@ -94,21 +118,24 @@ class _Holder:
     to_direct: bool = False
 
 
-_Judged = Sequence[tuple[Submitted, Verdict]]
-
-
 def _holder(batch: ClaimedBatch) -> _Holder:
     return _Holder(batch.id, batch.to_direct)
 
 
-def _record_matching(connection: Connection, holder: _Holder, answers: Sequence[Answer]) -> _Judged:
+def _record_matching(
+    connection: Connection, holder: _Holder, answers: Sequence[Answer], tariff: Tariff
+) -> tuple[list[Judged], list[Late]]:
+    """Record the answers that are waited for, and charge those that were until a cancellation."""
     replies = {(a.description, a.attempt): a.reply for a in reversed(answers)}
     found = _locked(connection, holder, {answer.description for answer in answers})
-    return _record(
-        connection,
-        holder,
-        [(row, replies[row.id, row.attempt]) for row in found if (row.id, row.attempt) in replies],
-    )
+    judged = []
+    for row in found:
+        reply = replies.pop((row.id, row.attempt), None)
+        if reply is not None:
+            verdict = _verdict(row, reply, holder)
+            judged.append(Judged(row, verdict, tariff.charge(row.kind, reply)))
+    _record(connection, holder, judged)
+    return judged, _charge_cancelled(connection, holder, replies, tariff)
 
 
 def _locked(connection: Connection, holder: _Holder, ids: Collection[int]) -> list[Submitted]:
@@ -116,24 +143,52 @@ def _locked(connection: Connection, holder: _Holder, ids: Collection[int]) -> li
     return descriptions.submitted(connection, holder.id, ids, near=FALLBACK_AFTER_SECONDS)
 
 
-def _record(
-    connection: Connection, holder: _Holder, replied: Iterable[tuple[Submitted, Reply]]
-) -> _Judged:
-    judged = [(row, _verdict(row, reply, holder)) for row, reply in replied]
-    _write(connection, holder, judged)
+def _charge_cancelled(
+    connection: Connection,
+    holder: _Holder,
+    replies: Mapping[tuple[int, int], Reply],
+    tariff: Tariff,
+) -> list[Late]:
+    """Charge cancelled requests for answers that nobody waits for any more."""
+    if not replies:
+        return []
+    found = charges.cancelled(connection, holder.id, {request for request, _ in replies})
+    late = [
+        Late(row, reply, tariff.charge(row.kind, reply))
+        for row in found
+        if (reply := replies.get((row.id, row.attempt))) is not None
+    ]
+    charges.charge_cancelled(
+        connection, [(each.row.id, tariff.models[each.row.kind], each.charge) for each in late]
+    )
+    return late
+
+
+def _record(connection: Connection, holder: _Holder, judged: Sequence[Judged]) -> None:
+    if done := judging.completed(judged):
+        descriptions.complete(connection, holder.id, done)
+    if failed := judging.failed(judged):
+        descriptions.fail(connection, holder.id, failed)
+    if again := judging.requeued(judged, to_direct=holder.to_direct):
+        descriptions.requeue(connection, holder.id, again)
     _follow_up(connection, judged)
-    return judged
 
 
-def _count(connection: Connection, batch: ClaimedBatch, judged: _Judged) -> None:
+def _count(connection: Connection, batch: ClaimedBatch, judged: Sequence[Judged]) -> None:
+    billed = total([each.charge for each in judged])
     job_shares.count(
         connection,
         batch.id,
-        Counter(row.job_id for row, verdict in judged if isinstance(verdict, Done)),
-        Counter(row.job_id for row, verdict in judged if not isinstance(verdict, Done)),
-        _tokens(verdict for _, verdict in judged),
+        Counter(each.row.job_id for each in judged if each.done),
+        Counter(each.row.job_id for each in judged if not each.done),
+        (billed.prompt_tokens, billed.completion_tokens),
     )
     openai_batches.hold(connection, batch)
+
+
+def _book(connection: Connection, billed: Sequence[Judged | Late], tariff: Tariff) -> None:
+    charges.add_to_jobs(connection, judging.charges(billed), judging.simulated(billed))
+    charges.add_to_hour(connection, judging.tallies(billed, tariff))
 
 
 def _verdict(row: Submitted, reply: Reply, holder: _Holder) -> Verdict:
@@ -147,85 +202,20 @@ def _verdict(row: Submitted, reply: Reply, holder: _Holder) -> Verdict:
     return judge(reply, attempt=row.attempt, larger=row.larger, reprobed=reprobed)
 
 
-def _write(connection: Connection, holder: _Holder, judged: _Judged) -> None:
-    done = [_completed(row, v) for row, v in judged if isinstance(v, Done)]
-    failed = [_failed(row, v.failure) for row, v in judged if isinstance(v, GiveUp)]
-    again = [_requeued(row, v, holder) for row, v in judged if isinstance(v, Again)]
-    if done:
-        descriptions.complete(connection, holder.id, done)
-    if failed:
-        descriptions.fail(connection, holder.id, failed)
-    if again:
-        descriptions.requeue(connection, holder.id, again)
-
-
-def _completed(row: Submitted, verdict: Done) -> CompletedText:
-    completion = verdict.completion
-    return CompletedText(
-        id=row.id,
-        damages=verdict.text,
-        model=completion.model,
-        generated_by="simulator" if completion.simulated else "openai",
-        prompt_tokens=completion.prompt_tokens,
-        cached_tokens=completion.cached_tokens,
-        completion_tokens=completion.completion_tokens,
-    )
-
-
-def _failed(row: Submitted, failure: Failure) -> FailedText:
-    return FailedText(
-        id=row.id,
-        code=failure.code,
-        message=failure.message,
-        prompt_tokens=failure.prompt_tokens,
-        completion_tokens=failure.completion_tokens,
-    )
-
-
-def _requeued(row: Submitted, verdict: Again, holder: _Holder) -> Requeued:
-    failure = verdict.failure
-    return Requeued(
-        id=row.id,
-        code=failure.code,
-        message=failure.message,
-        prompt_tokens=failure.prompt_tokens,
-        completion_tokens=failure.completion_tokens,
-        delay=None if verdict.how is How.AFTER_PROBE else verdict.delay,
-        larger=verdict.how is How.LARGER,
-        free=verdict.free,
-        direct=holder.to_direct and (row.near or failure.code == "openai_expired"),
-    )
-
-
-def _tokens(verdicts: Iterable[Verdict]) -> tuple[int, int]:
-    used: list[Completion | Failure] = [
-        verdict.completion if isinstance(verdict, Done) else verdict.failure for verdict in verdicts
+def _follow_up(connection: Connection, judged: Sequence[Judged]) -> None:
+    again = [
+        (each.row, each.verdict.failure)
+        for each in judged
+        if isinstance(each.verdict, Again) and each.verdict.how is How.AFTER_PROBE
     ]
-    return sum(u.prompt_tokens for u in used), sum(u.completion_tokens for u in used)
-
-
-def _follow_up(connection: Connection, judged: _Judged) -> None:
-    again = [(row, v) for row, v in judged if isinstance(v, Again) and v.how is How.AFTER_PROBE]
-    for row, verdict in again:
-        if verdict.failure.image_url:
-            probes.refute(connection, row.job_id, verdict.failure.image_url)
+    for row, failure in again:
+        if failure.image_url:
+            probes.refute(connection, row.job_id, failure.image_url)
     settling.probe_again(connection, {row.lot for row, _ in again})
-    described = {row.lot for row, v in judged if isinstance(v, Done) and row.kind is Kind.VISION}
+    described = {each.row.lot for each in judged if each.done and each.row.kind is Kind.VISION}
     settling.queue_translations(connection, described, base_tokens=translation_tokens(""))
-    settled = {row.lot for row, verdict in judged if not isinstance(verdict, Again)}
-    _settle_lots(connection, settled, _counts(judged))
-
-
-def _counts(judged: _Judged) -> dict[UUID, Counter[str]]:
-    changes: dict[UUID, Counter[str]] = {}
-    for row, verdict in judged:
-        if not isinstance(verdict, Again):
-            counter = changes.setdefault(row.job_id, Counter())
-            ending = "completed" if isinstance(verdict, Done) else "failed"
-            counter[f"{row.kind.value}_{ending}"] += 1
-            if row.kind is Kind.VISION and isinstance(verdict, GiveUp):
-                counter["translation_failed"] += row.translations
-    return changes
+    settled = {each.row.lot for each in judged if not isinstance(each.verdict, Again)}
+    _settle_lots(connection, settled, judging.counts(judged))
 
 
 def _settle_lots(
@@ -243,6 +233,8 @@ def _settle_lots(
 def count_and_end(connection: Connection, job_id: UUID, changes: Counter[str]) -> None:
     """Add to a locked job's counters and move it on; a run that ends gets its deliveries."""
     jobs.count(connection, job_id, changes)
-    ended = jobs.advance(connection, [job_id])
-    if ended:
-        deliveries.enqueue(connection, ended)
+    begun, ended = jobs.advance(connection, [job_id])
+    job_reports.begun(connection, begun)
+    for job in ended:
+        deliveries.enqueue(connection, [job.id])
+        job_reports.ended(connection, job)

@@ -48,6 +48,35 @@ WRONG_COUNTERS = """
        OR (j.completed_at IS NOT NULL) <> (j.status IN ('completed', 'failed', 'cancelled'))
 """
 
+_MONEY = "prompt_tokens, cached_tokens, completion_tokens, cost_nanos"
+_SUMS = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in _MONEY.split(", "))
+WRONG_MONEY = f"""
+    SELECT 'job ' || j.id AS what, {_MONEY}, d.*
+    FROM batch_jobs j, LATERAL (
+        SELECT {", ".join(f"coalesce(sum({name}), 0)" for name in _MONEY.split(", "))},
+               count(*) FILTER (WHERE generated_by = 'simulator')
+        FROM descriptions WHERE job_id = j.id
+    ) d (prompt, cached, completion, cost, simulated)
+    WHERE ({_MONEY}, texts_simulated) <> (d.prompt, d.cached, d.completion, d.cost, d.simulated)
+    UNION ALL
+    SELECT 'client ' || jobs.client, jobs.prompt_tokens, jobs.cached_tokens,
+           jobs.completion_tokens, jobs.cost_nanos, hours.prompt_tokens, hours.cached_tokens,
+           hours.completion_tokens, hours.cost_nanos, 0
+    FROM (SELECT client, {_SUMS} FROM batch_jobs GROUP BY client) jobs
+    LEFT JOIN (
+        SELECT client, {_SUMS} FROM usage_hours WHERE lane <> 'sync' GROUP BY client
+    ) hours USING (client)
+    WHERE (jobs.prompt_tokens, jobs.cached_tokens, jobs.completion_tokens, jobs.cost_nanos)
+          <> (coalesce(hours.prompt_tokens, 0), coalesce(hours.cached_tokens, 0),
+              coalesce(hours.completion_tokens, 0), coalesce(hours.cost_nanos, 0))
+"""
+"""Jobs that were not billed what their requests were, and clients not what their jobs were."""
+
+BOOKED = """
+    SELECT coalesce(sum(prompt_tokens), 0) AS prompt,
+           coalesce(sum(completion_tokens), 0) AS completion FROM usage_hours
+"""
+
 ATTEMPTS = """
     SELECT d.id, d.attempt_count, d.attempts_before, count(a.attempt) AS recorded
     FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id GROUP BY d.id

@@ -89,6 +89,7 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         self.receiver = receiver
         self.ended: dict[object, Any] = {}
         self.billed_before = len(world.billed())
+        self.paid_before = len([*world.simulator.ledger])
 
     @initialize(target=jobs, order=ORDERS, faults=st.lists(FAULTS, max_size=4))
     def it_begins(self, order, faults):
@@ -192,6 +193,10 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         assert self.world.rows(books.WRONG_COUNTERS) == []
 
     @invariant()
+    def the_money_adds_up(self):
+        assert self.world.rows(books.WRONG_MONEY) == []
+
+    @invariant()
     def attempts_are_counted_and_limited(self):
         for row in self.world.rows(books.ATTEMPTS):
             assert row["attempt_count"] == row["recorded"]
@@ -205,6 +210,7 @@ class JobsAndDeliveries(RuleBasedStateMachine):
             self.every_stage_ticks(1)
         self.what_has_ended_stays_as_it_is()
         self.counters_are_true()
+        self.the_money_adds_up()
         self.attempts_are_counted_and_limited()
 
     def teardown(self):
@@ -215,3 +221,11 @@ class JobsAndDeliveries(RuleBasedStateMachine):
         assert self.world.rows(books.UNANSWERED) == []
         billed = Counter(self.world.billed()[self.billed_before :])
         assert [line for line, times in billed.items() if times > 1] == []
+        self.nothing_is_booked_that_was_not_billed()
+
+    def nothing_is_booked_that_was_not_billed(self):
+        """Less may be: of answers that were lost nobody knows what they cost."""
+        booked = self.world.rows(books.BOOKED)[0]
+        paid = [*self.world.simulator.ledger][self.paid_before :]
+        assert booked["prompt"] <= sum(entry["input_tokens"] for entry in paid)
+        assert booked["completion"] <= sum(entry["output_tokens"] for entry in paid)
