@@ -27,7 +27,7 @@ from generation_service.core.signatures import canonical_json
 
 LOTS: Final = "lots"
 
-_MEMBERS: Final = frozenset({LOTS, "signature", "version", "languages", "metadata"})
+_MEMBERS: Final = frozenset({LOTS, "signature", "version", "languages", "metadata", "max_cost_usd"})
 _MAX_EXPLAINED: Final = 1_000
 _PIECE_BYTES: Final = 64 * 1024
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from generation_service.core.limits import MIB
-from generation_service.core.lots import Lot
+from generation_service.core.lots import Lot, LotGroup
 
 _CHUNK_CHARS: Final = MIB // 4
 _SIZE_BYTES: Final = 8
@@ -20,6 +20,7 @@ class LotSpool:
 
     def __init__(self) -> None:
         self.images = 0
+        self.groups: dict[int, LotGroup] = {}
         self._count = 0
         self._first: Lot | None = None
         self._chunk: list[_Fields] = []
@@ -34,7 +35,20 @@ class LotSpool:
         self._count += 1
         self.images += len(lot.image_urls)
         self._chunk.append((lot.lot_id, lot.image_urls, lot.additional_info, lot.webhook_url))
-        self._chunk_chars += len(lot.additional_info or "") + sum(map(len, lot.image_urls))
+        self._chunk_chars += self._grouped(lot)
+
+    def _grouped(self, lot: Lot) -> int:
+        """Add the lot to its group; returns about how many characters it has."""
+        photos = len(lot.image_urls)
+        group = self.groups.get(photos)
+        if group is None:
+            group = self.groups[photos] = LotGroup()
+        url_chars = sum(map(len, lot.image_urls))
+        info_bytes = len(lot.additional_info.encode()) if lot.additional_info else 0
+        group.lots += 1
+        group.info_bytes += info_bytes
+        group.url_chars += url_chars
+        return url_chars + info_bytes
 
     @property
     def first(self) -> Lot:

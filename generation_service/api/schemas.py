@@ -13,6 +13,7 @@ from marshmallow.validate import Length
 from generation_service.api.lot_rules import is_lot_id, is_url
 from generation_service.core.limits import (
     MAX_ADDITIONAL_INFO_CHARS,
+    MAX_COST_USD,
     MAX_IMAGES_PER_LOT,
     MAX_LANGUAGES,
     MAX_LOT_ID_CHARS,
@@ -34,6 +35,10 @@ def _rule(test: Callable[[str], bool], message: str) -> Callable[[str], None]:
             raise ValidationError(message)
 
     return check
+
+
+def _count(most: int, things: str) -> Length:
+    return Length(1, most, error=f"Must be 1 to {most} {things}.")
 
 
 _url = _rule(
@@ -71,7 +76,7 @@ class LotSchema(_Body):
         load_default=None, allow_none=True, validate=Length(max=MAX_ADDITIONAL_INFO_CHARS)
     )
     images = JsonList(
-        fields.Nested(ImageSchema), required=True, validate=Length(1, MAX_IMAGES_PER_LOT)
+        fields.Nested(ImageSchema), required=True, validate=_count(MAX_IMAGES_PER_LOT, "images")
     )
     webhook = fields.String(load_default=None, allow_none=True, validate=_url)
 
@@ -102,6 +107,15 @@ def _is_pair(key: str, value: object) -> bool:
     return short and isinstance(value, str) and len(value) <= MAX_METADATA_VALUE_CHARS
 
 
+class DollarsField(fields.Field[float]):
+    """A number above zero: marshmallow's own numbers take text and true, too."""
+
+    def _deserialize(self, value: object, *_args: object, **_options: object) -> float:
+        if isinstance(value, int | float) and value is not True and 0 < value <= MAX_COST_USD:
+            return value
+        raise ValidationError(f"Must be a number of US dollars above 0, at most {MAX_COST_USD:,}.")
+
+
 class GenerationSchema(_Body):
     version = fields.String(
         required=True,
@@ -110,8 +124,11 @@ class GenerationSchema(_Body):
             'Must be a version of the major version 1, such as "1.0.0".',
         ),
     )
-    languages = JsonList(fields.String(), required=True, validate=Length(1, MAX_LANGUAGES))
+    languages = JsonList(
+        fields.String(), required=True, validate=_count(MAX_LANGUAGES, "languages")
+    )
     metadata = MetadataField(load_default=None, allow_none=True)
+    max_cost_usd = DollarsField(load_default=None, allow_none=True)
 
 
 class ValidationSchema(_Body):
@@ -120,7 +137,7 @@ class ValidationSchema(_Body):
     urls = JsonList(
         fields.String(validate=Length(1, MAX_URL_CHARS)),
         required=True,
-        validate=Length(1, MAX_VALIDATION_URLS),
+        validate=_count(MAX_VALIDATION_URLS, "URLs"),
     )
 
 

@@ -36,6 +36,7 @@ def generation_request(
         languages=_languages(fields["languages"]),
         lots=order.lots.spool,
         metadata=fields["metadata"],
+        max_cost_usd=fields["max_cost_usd"],
     )
     faults = [
         *_webhook_faults(order.lots.webhooks, allowed_private),

@@ -15,12 +15,28 @@ class Lot:
     webhook_url: str | None = None
 
 
+@dataclass(slots=True)
+class LotGroup:
+    """The lots of a request that have the same number of photos.
+
+    `info_bytes` are the sellers' words of all of them, `url_chars` the URLs of all their photos.
+    """
+
+    lots: int = 0
+    info_bytes: int = 0
+    url_chars: int = 0
+
+
 class Lots(Protocol):
     """The lots of a request, in order; they can be read again, and need not be in memory."""
 
     @property
     def images(self) -> int:
         """How many photos they name together."""
+
+    @property
+    def groups(self) -> Mapping[int, LotGroup]:
+        """What they amount to, by number of photos: at most as many as a lot may have photos."""
 
     @property
     def first(self) -> Lot: ...
@@ -38,3 +54,5 @@ class GenerationRequest:
     languages: tuple[str, ...]
     lots: Lots
     metadata: Mapping[str, str] | None = None
+    max_cost_usd: float | None = None
+    """The client's limit: an order that is estimated to cost more is refused."""

@@ -142,6 +142,11 @@ def vision_tokens(image_count: int, additional_info: str | None, detail: str) ->
     return image_count * per_image + _text_tokens(_INSPECTOR, additional_info or "")
 
 
+def words_tokens(size: int) -> int:
+    """Estimated tokens of a text of so many bytes."""
+    return size // _BYTES_PER_TOKEN
+
+
 def translation_tokens(english: str) -> int:
     """Estimated prompt tokens of a translation request."""
     return _text_tokens(_TRANSLATOR, english)
@@ -178,4 +183,4 @@ def _claim(additional_info: str | None) -> str:
 
 
 def _text_tokens(*texts: str) -> int:
-    return _FRAME_TOKENS + sum(len(text.encode()) // _BYTES_PER_TOKEN for text in texts)
+    return _FRAME_TOKENS + sum(words_tokens(len(text.encode())) for text in texts)

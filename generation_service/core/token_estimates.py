@@ -41,3 +41,13 @@ def percent(usage: Usage) -> int:
         return 100
     billed = 100 * _MARGIN * usage.prompt / usage.estimated
     return min(MOST_PERCENT, max(LEAST_PERCENT, round(billed)))
+
+
+def expected(estimated: int, usage: Usage) -> int:
+    """The tokens that will probably be billed where so many are estimated.
+
+    Unlike `percent` this keeps no margin and no bounds: too much is as wrong as too little.
+    """
+    if usage.estimated < _ENOUGH_TOKENS:
+        return estimated
+    return estimated * usage.prompt // usage.estimated

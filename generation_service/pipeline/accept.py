@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-import structlog
 from sqlalchemy import Connection
 
 from generation_service.core.estimates import expected_duration
@@ -13,14 +12,12 @@ from generation_service.core.lots import GenerationRequest
 from generation_service.core.times import timestamp
 from generation_service.db import idempotency, jobs, lots
 from generation_service.db.idempotency import Outcome
-from generation_service.pipeline import repeat
+from generation_service.pipeline import estimate, job_reports, repeat
 from generation_service.pipeline.repeat import Admit, Answer
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
 
 _CREATED = 201
-
-_log = structlog.get_logger()
 
 
 def accept(
@@ -29,14 +26,15 @@ def accept(
     """Store the job; once this returns its answer, the job survives any crash.
 
     A request of the same identity that is being stored is waited for. None when it was: it has
-    the answer now.
+    the answer now. ServiceError `cost_limit_exceeded` when it is estimated to cost too much.
     """
 
     def store(connection: Connection) -> Outcome | None:
         claim = repeat.claim(connection, identity)
         if claim is None:
             return None
-        outcome = _store(connection, identity.client, request)
+        estimated = estimate.within_limit(connection, resources, request)
+        outcome = _store(connection, identity.client, request, estimated.cost_nanos)
         idempotency.record(connection, claim, outcome)
         admit(connection)  # last, because the client's other requests wait for the count
         return outcome
@@ -44,11 +42,14 @@ def accept(
     outcome = request_transaction(resources.engine, store)
     if outcome is None:
         return None
-    _log.info("job_accepted", job=str(outcome.job_id), lots=len(request.lots))
+    assert outcome.job_id is not None  # noqa: S101 - it was stored
+    job_reports.accepted(outcome.job_id, len(request.lots))
     return Answer(outcome.status_code, outcome.answer)
 
 
-def _store(connection: Connection, client: str, request: GenerationRequest) -> Outcome:
+def _store(
+    connection: Connection, client: str, request: GenerationRequest, estimated_cost: int | None
+) -> Outcome:
     job_id = uuid4()
     created_at = jobs.insert(
         connection,
@@ -60,6 +61,7 @@ def _store(connection: Connection, client: str, request: GenerationRequest) -> O
         metadata=request.metadata,
         lots_total=len(request.lots),
         images_total=request.lots.images,
+        estimated_cost_nanos=estimated_cost,
     )
     lots.copy_all(connection, job_id, request.lots)
     answer = _document(job_id, created_at, request)
