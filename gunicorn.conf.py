@@ -9,15 +9,24 @@ from dotenv import load_dotenv
 from sqlalchemy.exc import DBAPIError
 
 from config import Config, ConfigError
-from generation_service.api.body import READERS, WAITING
-from generation_service.app import prepare_database
-from generation_service.db.embedded_files import EmbeddedPostgresError
+from generation_service.telemetry import shared_counts
 
 load_dotenv()
+shared_counts.begin()  # before the metrics are imported: they look for their folder only once
+
+# ruff: isort: split
+from generation_service.api.body import READERS, WAITING  # noqa: E402
+from generation_service.app import prepare_database  # noqa: E402
+from generation_service.db.embedded_files import EmbeddedPostgresError  # noqa: E402
+from generation_service.telemetry.logs import configure_logs  # noqa: E402
+
 try:
     _config = Config.from_env(os.environ)
 except ConfigError as error:
     sys.exit(f"The service can't start; mend these settings:\n{error}")
+
+configure_logs(_config.log_level, _config.log_format)
+logger_class = "generation_service.api.gunicorn_log.Logger"
 
 bind = f"{_config.host}:{_config.port}"
 workers = _config.web_concurrency
@@ -59,3 +68,12 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_server: Any, worker: Any) -> None:
     if hasattr(worker, "wsgi"):
         worker.wsgi.extensions["worker"].stop()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what a worker has counted, however it ended."""
+    shared_counts.bury(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    shared_counts.end()

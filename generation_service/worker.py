@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
 
@@ -16,6 +16,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from generation_service.core.limits import HEARTBEAT_STALE_SECONDS
 from generation_service.db import operations
@@ -24,6 +25,7 @@ from generation_service.pipeline import (
     deliver,
     direct,
     lanes,
+    measure,
     pack,
     poll,
     probe,
@@ -32,11 +34,13 @@ from generation_service.pipeline import (
 )
 from generation_service.pipeline.check_models import check_models
 from generation_service.pipeline.resources import Beat, Resources
+from generation_service.telemetry import metrics
 
 _log = structlog.get_logger()
 TICK_SECONDS = 0.5
 _BEAT_SECONDS = 10.0
 _STOP_SECONDS = 30.0
+_ASK_AGAIN = timedelta(minutes=1)
 
 Stage = Callable[[Resources, Beat], bool]
 
@@ -50,10 +54,15 @@ STAGES: Mapping[str, Stage] = {
     "direct": direct.tick,
     "deliver": deliver.tick,
     "sweep": sweep.tick,
+    "measure": measure.tick,
 }
 
 # Seconds between the ticks of stages that need not look as often as the others.
-_INTERVALS: Mapping[str, float] = {"lanes": lanes.EVERY_SECONDS, "sweep": sweep.EVERY_SECONDS}
+_INTERVALS: Mapping[str, float] = {
+    "lanes": lanes.EVERY_SECONDS,
+    "sweep": sweep.EVERY_SECONDS,
+    "measure": measure.EVERY_SECONDS,
+}
 
 # Whose work may have come into being by a stage's work: it looks at once, not at its next tick.
 WAKES: Mapping[str, tuple[str, ...]] = {
@@ -66,6 +75,7 @@ WAKES: Mapping[str, tuple[str, ...]] = {
     "direct": ("probe", "deliver"),
     "deliver": (),
     "sweep": (),
+    "measure": (),
 }
 
 
@@ -89,6 +99,7 @@ class Worker:
         )
 
     def start(self) -> None:
+        metrics.stages_known(list(STAGES))
         for name, stage in STAGES.items():
             self._ticked[name] = monotonic()
             self._scheduler.add_job(
@@ -107,6 +118,10 @@ class Worker:
         self._scheduler.shutdown(wait=False)
         with self._idle:
             self._idle.wait_for(lambda: not self._running, timeout=_STOP_SECONDS)
+        try:
+            measure.write_errors(self._resources)
+        except SQLAlchemyError as error:  # they are in the log and were in /metrics
+            _log.warning("openai_errors_not_written", reason=str(error).splitlines()[0])
 
     def is_ticking(self) -> bool:
         """Whether every stage has ticked, or beaten during a long tick, in the last 60 s."""
@@ -114,7 +129,9 @@ class Worker:
         return oldest is not None and monotonic() - oldest < HEARTBEAT_STALE_SECONDS
 
     def _check_models(self) -> None:
-        check_models(self._resources, datetime.now(UTC).date())
+        now = datetime.now(UTC)
+        if not check_models(self._resources, now.date()) and not self._stopping.is_set():
+            self._scheduler.add_job(self._check_models, "date", run_date=now + _ASK_AGAIN)
 
     def _run(self, name: str, stage: Stage) -> None:
         with self._idle:
@@ -128,16 +145,21 @@ class Worker:
                 self._idle.notify_all()
 
     def _tick(self, name: str, stage: Stage) -> bool:
+        with bound_contextvars(stage=name), metrics.stage_tick(name) as tick:
+            return self._ticked_once(name, stage, tick)
+
+    def _ticked_once(self, name: str, stage: Stage, tick: metrics.Tick) -> bool:
         try:
             self._beat(name)
             worked = stage(self._resources, partial(self._beat, name))
+            tick.ended(worked=worked)
         except SQLAlchemyError as error:
             # Without its trace: while the database is away every tick says so.
-            _log.error("stage_failed", stage=name, reason=str(error).splitlines()[0])
+            _log.error("stage_failed", reason=str(error).splitlines()[0])
             self._revive_database(error)
             return False
         except Exception:  # noqa: BLE001 - a fault in one stage must not stop the clock
-            _log.exception("stage_failed", stage=name)
+            _log.exception("stage_failed")
             return False
         if worked:
             self._wake(WAKES[name])

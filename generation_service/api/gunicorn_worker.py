@@ -4,6 +4,7 @@ Such requests never reach the app: Gunicorn itself would answer them with a page
 """
 
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 from generation_service.api.errors import OTHER_CLIENT_ERROR, document
 from generation_service.api.responses import REQUEST_ID_HEADER, render
 from generation_service.core.errors import ServiceError
+from generation_service.telemetry import metrics
 
 _OUR_OWN: Final = (ConfigurationProblem, InvalidResponseHeader, InvalidResponseHeaderName)
 
@@ -34,6 +36,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().handle_error(req, client, addr, exc)
             return
         request_id = uuid4().hex
+        metrics.http_answered("other", "malformed", HTTPStatus.BAD_REQUEST, 0)
         log.info("request_malformed", request_id=request_id, error=type(exc).__name__)
         with suppress(OSError):  # the client has left
             util.write_nonblock(client, _refusal(request_id))

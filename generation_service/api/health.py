@@ -3,59 +3,84 @@
 import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 from generation_service.db.availability import is_unavailable
+from generation_service.telemetry.logs import in_context
 
 FRESH_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 1.5
 
 log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
 
-class Pulse:
-    """Asks `check` at most once a second and never twice at once, in a thread of its own.
+class Latest(Generic[_T]):
+    """What `look` found last; it looks when that is not fresh, and never twice at once.
 
-    A check that raises, or that has not answered 1.5 s after it began, counts as no. One that
-    hangs is not asked again until it comes back, however many callers want to know.
+    It does so in a thread of its own: a look that raises, or that has not ended when `patience` is
+    over, found nothing. One that hangs is not begun again until it comes back, however many callers
+    want to know.
     """
 
-    def __init__(self, check: Callable[[], bool], *, patience: float = PATIENCE_SECONDS) -> None:
-        self._check = check
+    def __init__(
+        self,
+        look: Callable[[], _T],
+        *,
+        fresh: float = FRESH_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._look = look
+        self._fresh = fresh
         self._patience = patience
         self._lock = Lock()
-        self._answered = Event()
-        self._answered.set()
-        self._answer = False
-        self._began = self._ended = -FRESH_SECONDS
+        self._ended = Event()
+        self._ended.set()
+        self._found: _T | None = None
+        self._began = 0.0
+        self._ended_at = float("-inf")
 
     def ask(self) -> None:
-        """Start a check unless one is under way or the last answer is still fresh."""
+        """Begin to look, unless that is under way or what was found is still fresh."""
         with self._lock:
-            stale = time.monotonic() - self._ended >= FRESH_SECONDS
-            if stale and self._answered.is_set():
-                self._answered.clear()
+            stale = time.monotonic() - self._ended_at >= self._fresh
+            if stale and self._ended.is_set():
+                self._ended.clear()
                 self._began = time.monotonic()
-                Thread(target=self._run, daemon=True).start()
+                Thread(target=in_context(self._run), daemon=True).start()
 
-    def beats(self) -> bool:
-        """Whether the last check said yes; waits for one under way while patience lasts."""
+    def get(self) -> _T | None:
+        """What was found, waiting for a look under way while patience lasts."""
         self.ask()
         left = self._began + self._patience - time.monotonic()
-        return self._answered.wait(max(left, 0)) and self._answer
+        return self._found if self._ended.wait(max(left, 0)) else None
 
     def _run(self) -> None:
-        alive = False
+        found = None
         try:
-            alive = self._check()
+            found = self._look()
         except Exception as error:  # whatever it is, the thing asked about is not well
             if is_unavailable(error):
                 log.warning("health_check_failed", reason=str(error).splitlines()[0])
             else:
                 log.exception("health_check_failed")
         with self._lock:
-            self._answer = alive
-            self._ended = time.monotonic()
-            self._answered.set()
+            self._found = found
+            self._ended_at = time.monotonic()
+            self._ended.set()
+
+
+class Pulse:
+    """Whether something is alive, as far as that was found out within the last second."""
+
+    def __init__(self, check: Callable[[], bool], *, patience: float = PATIENCE_SECONDS) -> None:
+        self._latest = Latest(check, patience=patience)
+
+    def ask(self) -> None:
+        self._latest.ask()
+
+    def beats(self) -> bool:
+        """Whether the last check said yes; no answer is a no."""
+        return bool(self._latest.get())

@@ -30,10 +30,12 @@ from generation_service.clients.openai_transport import BoundedTransport, enviro
 from generation_service.clients.openai_tries import Pauses, late, lost, repeated
 from generation_service.core.jsonl import lines
 from generation_service.core.limits import MIB
+from generation_service.core.model_notices import shutdown_days
 from generation_service.core.openai_batch import BatchState, MalformedBatchError, as_id, read_batch
 from generation_service.core.openai_errors import decoded
 from generation_service.core.openai_files import FileState, read_file
 from generation_service.core.replies import Failure, Reply, Retry, read_completion
+from generation_service.telemetry import openai_errors
 
 __all__ = ["OpenAICallError", "OpenAIClient", "OpenAIMeaningless"]
 __all__ += ["OpenAIRefused", "OpenAIUnclear", "OpenAIUnreachable"]
@@ -72,17 +74,22 @@ class OpenAIClient:
     ) -> None:
         self._timeout = timeout
         self._pauses = pauses or Pauses()
-        transport = BoundedTransport(proxy=environment_proxy(base_url))
+        self._transport = BoundedTransport(proxy=environment_proxy(base_url))
         self._sdk = openai.OpenAI(
             api_key=api_key or _NO_KEY,
             base_url=base_url,
             max_retries=0,
             default_headers={"Accept-Encoding": "identity"},
-            http_client=openai.DefaultHttpx2Client(transport=transport),
+            http_client=openai.DefaultHttpx2Client(transport=self._transport),
         )
 
     def close(self) -> None:
         self._sdk.close()
+
+    @property
+    def simulated(self) -> bool | None:
+        """Whether it is the stand-in for OpenAI that answers; None while nothing was answered."""
+        return self._transport.simulated
 
     def complete(
         self,
@@ -116,7 +123,10 @@ class OpenAIClient:
             # It was sent, so even if only the time was too short it may have been billed.
             reason = str(error)
             return late(reason, retry=Retry.NEVER) if deadline.passed else lost(reason), False
-        return read_completion(text), False
+        reply = read_completion(text)
+        if isinstance(reply, Failure):
+            openai_errors.note(reply.code)
+        return reply, False
 
     def upload(self, path: Path, *, expires_after_days: int) -> str:
         """The id of the new input file; large ones are given the time that they need."""
@@ -198,7 +208,7 @@ class OpenAIClient:
         """Every model of the server, with the day it will be shut down if that is announced."""
         models = self._sdk.models.with_raw_response
         answer = self._object(lambda timeout: models.list(timeout=timeout))
-        return {str(entry["id"]): _day(entry.get("shutdown_date")) for entry in entries(answer)}
+        return shutdown_days(entries(answer))
 
     def _batch(self, call: _Call) -> BatchState:
         try:
@@ -237,10 +247,3 @@ class OpenAIClient:
 def _timeouts(deadline: Deadline) -> httpx2.Timeout:
     left = max(deadline.left(), 0.001)  # 0 would make the sockets non-blocking
     return httpx2.Timeout(left, connect=min(left, _CONNECT_SECONDS))
-
-
-def _day(value: object) -> date | None:
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -14,12 +14,16 @@ from typing import Final
 
 import httpx2
 import openai
+import structlog
 
 from generation_service.clients.deadline import Deadline
 from generation_service.clients.openai_transport import bounded
 from generation_service.core.openai_errors import Failure, error_code, read_error
 from generation_service.core.webhooks import parse_retry_after
+from generation_service.telemetry import openai_errors
 
+_log = structlog.get_logger()
+_SECRET_CHARS: Final = 16
 _REQUEST_TIMEOUT: Final = 408  # the server gave up on the request, at a point that nobody knows
 _UNSENT: Final = (
     httpx2.ConnectError,
@@ -68,7 +72,29 @@ class OpenAIMeaningless(OpenAIUnclear):
 
 @contextmanager
 def judged(deadline: Deadline, max_bytes: int) -> Iterator[None]:
-    """A block of calls of the SDK, bounded, whose every error becomes one of the three."""
+    """A block of calls of the SDK, bounded, whose every error becomes one of the three.
+
+    Each is counted and told here, once, however often the caller tries again.
+    """
+    try:
+        with _translated(deadline, max_bytes):
+            yield
+    except OpenAICallError as error:
+        code = _code(error)
+        if api := openai_errors.note(code):
+            _log.error("openai_error", api=api, code=code, reason=str(error))
+        raise
+
+
+def _code(error: OpenAICallError) -> str:
+    if isinstance(error, OpenAIUnreachable):
+        return openai_errors.UNREACHABLE
+    failure = error.failure if isinstance(error, OpenAIRefused | OpenAIUnclear) else None
+    return openai_errors.NO_ANSWER if failure is None else failure.code
+
+
+@contextmanager
+def _translated(deadline: Deadline, max_bytes: int) -> Iterator[None]:
     try:
         with bounded(deadline, max_bytes):
             yield
@@ -95,10 +121,13 @@ def _answered(response: httpx2.Response) -> OpenAICallError:
 
 
 def text_of(response: httpx2.Response) -> str:
-    """The body, without our key: some gateways repeat it in an error, which clients get to see."""
+    """The body, without our key: some gateways repeat it in an error, which clients get to see.
+
+    What is as short as `none` or `ollama` opens nothing, and may be a word of the text.
+    """
     key = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
     text = response.content.decode(errors="replace")
-    return text.replace(key, "…") if key else text
+    return text.replace(key, "…") if len(key) >= _SECRET_CHARS else text
 
 
 def _unanswered(error: BaseException) -> OpenAICallError:

@@ -20,6 +20,8 @@ import httpx2
 
 from generation_service.clients.deadline import Deadline
 
+SIMULATED_HEADER: Final = "x-simulated"
+"""The stand-in for OpenAI says so in all its answers."""
 CONNECTIONS: Final = httpx2.Limits(max_connections=256, max_keepalive_connections=128)
 
 
@@ -56,15 +58,20 @@ def environment_proxy(base_url: str) -> str | None:
 
 
 class BoundedTransport(httpx2.HTTPTransport):
-    """A connection pool that heeds `bounded`, and goes through `proxy` if one is given."""
+    """A connection pool that heeds `bounded`, and goes through `proxy` if one is given.
+
+    `simulated` tells whether the last answer came from the stand-in for OpenAI; None before any.
+    """
 
     def __init__(self, *, proxy: str | None) -> None:
         super().__init__(limits=CONNECTIONS, proxy=proxy)
+        self.simulated: bool | None = None
         # The pool takes a backend when it is made, but the transport that makes it hands none on.
         self._pool._network_backend = _Backend()  # noqa: SLF001
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = super().handle_request(request)
+        self.simulated = SIMULATED_HEADER in response.headers
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":  # unpacked, its size would be anybody's guess
             response.close()

@@ -4,7 +4,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from generation_service.core.limits import EVENT_DAYS, SIGNATURE_SECONDS
+from generation_service.core.limits import (
+    ERROR_DAYS,
+    EVENT_DAYS,
+    SAMPLE_DAYS,
+    SIGNATURE_SECONDS,
+)
 from generation_service.db.statements import changed
 
 # The newest signature that is taken has a time 300 s ahead, and is valid for 300 s from then; the
@@ -17,6 +22,8 @@ EXPIRED: Final = {
     "openai_events": f"received_at < now() - interval '{EVENT_DAYS} days'",
     "rate_limit_windows": "window_start < now() - interval '2 hours'",
     "worker_heartbeats": "ticked_at < now() - interval '1 day'",
+    "queue_samples": f"at < now() - interval '{SAMPLE_DAYS} days'",
+    "openai_error_hours": f"hour < now() - interval '{ERROR_DAYS} days'",
 }
 """Which rows of a table may go."""
 

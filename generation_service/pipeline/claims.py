@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from generation_service.core.limits import LEASE_SECONDS
 from generation_service.core.status import OpenAIBatchStatus
@@ -14,6 +15,7 @@ from generation_service.db.statements import LeaseLostError
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
+from generation_service.telemetry import openai_errors
 
 _log = structlog.get_logger()
 
@@ -43,7 +45,8 @@ def renewed(resources: Resources, batch: ClaimedBatch, beat: Beat) -> Iterator[N
             openai_batches.renew(connection, batch, LEASE_SECONDS)
         beat()
 
-    with Renewal(renew):
+    names = {"openai_batch": str(batch.id), "openai_id": batch.openai_id}
+    with bound_contextvars(**names), Renewal(renew), openai_errors.asked_for(batch.kind):
         try:
             yield
         except LeaseLostError as error:

@@ -180,8 +180,8 @@ class _Tick:
             return recorded, endpoints.pause(connection, contacts)
 
         recorded, paused = transaction(self._resources.engine, record)
-        for each in ended:
-            report(each, recorded=each.delivery_id in recorded)
+        for (sent, _), each in zip(answers, ended, strict=True):
+            report(sent.delivery, each, recorded=each.delivery_id in recorded)
         for endpoint in paused:
             _log.warning(
                 "webhook_endpoint_paused", endpoint=str(endpoint.id), reason=endpoint.paused_reason

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import structlog
 
@@ -14,6 +15,7 @@ from generation_service.core.status import DeliveryStatus
 from generation_service.db.deliveries import Ended
 from generation_service.db.delivery_claims import ClaimedDelivery
 from generation_service.db.endpoints import Contact
+from generation_service.telemetry import metrics
 
 _log = structlog.get_logger()
 
@@ -66,12 +68,26 @@ def contact(sent: Sent, answer: Answer) -> Contact:
     )
 
 
-def report(ended: Ended, *, recorded: bool) -> None:
+_EVENTS: Final = {
+    DeliveryStatus.DELIVERED: "webhook_delivered",
+    DeliveryStatus.PENDING: "webhook_attempt_failed",
+    DeliveryStatus.FAILED: "webhook_failed",
+}
+
+
+def report(delivery: ClaimedDelivery, ended: Ended, *, recorded: bool) -> None:
+    """Tell of an attempt; one that is not `recorded` is another process's to count."""
     delivered = ended.status is DeliveryStatus.DELIVERED
-    _log.log(
-        20 if delivered else 30,
-        "webhook_delivered" if delivered else "webhook_attempt_failed",
+    if recorded:
+        metrics.webhook_attempted(ended.seconds, delivered=delivered)
+        if ended.status is not DeliveryStatus.PENDING:
+            metrics.webhook_ended(delivered=delivered)
+    write = _log.info if delivered else _log.warning
+    write(
+        _EVENTS[ended.status],
         delivery=str(ended.delivery_id),
+        job=str(delivery.job_id),
+        client=delivery.client,
         attempt=ended.attempt,
         status_code=ended.status_code,
         reason=ended.error,

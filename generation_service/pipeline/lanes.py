@@ -14,15 +14,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from generation_service.core.direct_calls import OUTCOME_UNKNOWN, unknown
-from generation_service.core.lanes import FALLBACK_AFTER_SECONDS
+from generation_service.core.lanes import FALLBACK_AFTER_SECONDS, Lane
 from generation_service.db import direct, jobs, lanes
 from generation_service.db.availability import is_unavailable
 from generation_service.db.direct import LostCall
+from generation_service.pipeline import tariffs
 from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.settle import Answer, record_calls
 from generation_service.pipeline.transactions import transaction
-from generation_service.pipeline.trouble import Outage
 
 EVERY_SECONDS = 2.0
 _log = structlog.get_logger()
@@ -44,7 +44,7 @@ def _tick(resources: Resources, beat: Beat) -> bool:
     moved = False if resources.has_batch_api else _take_back(resources)
     if resources.settings.deadline_fallback:
         moved |= _beat_the_deadline(resources, beat)
-    given_up = transaction(resources.engine, partial(_give_up_lost, resources.outage))
+    given_up = transaction(resources.engine, partial(_give_up_lost, resources))
     return given_up > 0 or moved
 
 
@@ -90,15 +90,16 @@ def _divert(resources: Resources, job_id: UUID, beat: Beat) -> int:
     return diverted
 
 
-def _give_up_lost(outage: Outage, connection: Connection) -> int:
+def _give_up_lost(resources: Resources, connection: Connection) -> int:
     """Fail the requests whose call nobody waits for any more: it may have been paid for."""
     job_ids = direct.jobs_of_lost(connection, _ROWS)
-    if not (job_ids and outage.is_over(time.monotonic())):
+    if not (job_ids and resources.outage.is_over(time.monotonic())):
         return 0
     jobs.lock(connection, job_ids)
     token = uuid4()
     lost = direct.take_over(connection, token, job_ids, _ROWS)
-    record_calls(connection, token, [_unknown(call) for call in lost])
+    tariff = tariffs.of_calls(resources.settings, Lane.DIRECT)
+    record_calls(connection, token, [_unknown(call) for call in lost], tariff)
     for call in lost:
         _log.error(OUTCOME_UNKNOWN, description=call.id, job=str(call.job_id), reason="caller gone")
     return len(lost)

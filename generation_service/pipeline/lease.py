@@ -8,6 +8,7 @@ from typing import Self
 import structlog
 
 from generation_service.core.limits import LEASE_SECONDS
+from generation_service.telemetry.logs import in_context
 
 _log = structlog.get_logger()
 
@@ -23,7 +24,7 @@ class Renewal:
         self._renew = renew
         self._every = every
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._thread = threading.Thread(target=in_context(self._run), name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -16,9 +16,11 @@ from generation_service.pipeline import refusals
 from generation_service.pipeline.claims import claimed, renewed
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
+from generation_service.telemetry import openai_errors
 
 _log = structlog.get_logger()
 _NOT_FOUND = 404
+_ERRORS = frozenset({"failed", "expired"})
 _VANISHED_AFTER = 6
 """So often in a row, over two minutes, a batch may be unknown to OpenAI before it counts as gone:
 its requests are then paid for once more."""
@@ -84,12 +86,11 @@ def _ended(resources: Resources, batch: ClaimedBatch, state: BatchState) -> None
         openai_batches.try_later(connection, batch, seconds=0, failed=False)
 
     transaction(resources.engine, record)
-    _log.info(
-        "openai_batch_ended",
-        openai_batch=str(batch.id),
-        openai_id=state.id,
-        openai_status=state.status,
-    )
+    if state.status in _ERRORS:
+        openai_errors.note(f"batch_{state.status}")
+        codes = sorted({fault.code for fault in state.errors if fault.code})
+        _log.error("openai_error", code=f"batch_{state.status}", codes=codes)
+    _log.info("openai_batch_ended", openai_status=state.status)
 
 
 def _refused(resources: Resources, batch: ClaimedBatch, error: OpenAIRefused) -> None:

@@ -2,18 +2,15 @@
 
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Connection
 
 from generation_service.core.errors import ServiceError
 from generation_service.core.status import JOB_ACTIVE, JobStatus
 from generation_service.db import jobs, reruns
 from generation_service.db.jobs import Job
-from generation_service.pipeline import known_jobs
+from generation_service.pipeline import job_reports, known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
-
-_log = structlog.get_logger()
 
 
 def retry(resources: Resources, client: str | None, job_id: UUID) -> Job:
@@ -31,8 +28,7 @@ def retry(resources: Resources, client: str | None, job_id: UUID) -> Job:
         return jobs.get(connection, job_id)
 
     job = request_transaction(resources.engine, work)
-    lots = job.lots_total - job.lots_settled
-    _log.info("job_retried", job=str(job_id), run=job.run, lots=lots)
+    job_reports.retried(job)
     return job
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from generation_service.core.limits import KEEP_SECONDS
 from generation_service.db.availability import is_unavailable, sqlstate
+from generation_service.db.commits import take_actions
 from generation_service.db.engine import lift_statement_timeout
 
 _T = TypeVar("_T")
@@ -48,10 +49,18 @@ def request_transaction(engine: Engine, work: Callable[[Connection], _T]) -> _T:
     """Like `transaction`, for a client who waits: statements end after 25 s (docs/api.md §1)."""
     for _ in range(_TRIES - 1):
         try:
-            with engine.begin() as connection:
-                return work(connection)
+            return _once(engine, work)
         except OperationalError as error:
             if sqlstate(error) not in _MET_ANOTHER:
                 raise
+    return _once(engine, work)
+
+
+def _once(engine: Engine, work: Callable[[Connection], _T]) -> _T:
     with engine.begin() as connection:
-        return work(connection)
+        take_actions(connection)  # left there by one that was rolled back
+        result = work(connection)
+        actions = take_actions(connection)
+    for action in actions:
+        action()
+    return result
