@@ -5,7 +5,7 @@ follows from the code: an operation lists the codes of its errors (`x-errors`), 
 with meanings and examples come from the table of errors; so do the headers that all answers carry.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -24,13 +24,31 @@ _FOLDER: Final = Path(__file__).parent
 _EVERYWHERE: Final = ("internal_error",)
 # A signature may cover a body, so any signed request can fail by its body.
 _WHERE_SIGNED: Final = (
-    *("invalid_json", "request_timeout", "request_too_large", "unsupported_media_type", "busy"),
+    *("invalid_json", "request_timeout", "request_too_large", "busy"),
     *("rate_limited", "database_unavailable"),
     *_EVERYWHERE,
 )
-_RATE_LIMIT_HEADERS: Final = {
-    f"RateLimit-{field}": {"$ref": f"#/components/headers/RateLimit{field}"}
-    for field in ("Limit", "Remaining", "Reset")
+_WHERE_READ: Final = ("unsupported_media_type",)
+COMMON_HEADERS: Final = {
+    "X-Request-Id": "RequestId",
+    "Cache-Control": "CacheControl",
+    "Content-Encoding": "ContentEncoding",
+    "Vary": "Vary",
+    **{f"RateLimit-{field}": f"RateLimit{field}" for field in ("Limit", "Remaining", "Reset")},
+}
+"""The headers that answers of every kind have, with their names among the components."""
+
+_JSON: Final = "application/json"
+# What an error of this code has besides its message, as it looks in an example.
+_FURTHER_FIELDS: Final[Mapping[str, Node]] = {
+    "too_many_unreachable_images": {"unreachable_urls": ["https://example.com/car2.jpg"]},
+    "job_not_cancellable": {"status": "completed"},
+    "job_not_retryable": {"status": "cancelled"},
+    "job_not_ended": {"status": "processing"},
+}
+_FAULTS: Final = {
+    "invalid_request": [("lots[3].images[0].url", "Must be an http or https URL.")],
+    "unknown_language": [("languages[1]", "Unknown language: 'xx-YY'.")],
 }
 _ERROR_HEADERS: Final = {
     401: ("WWW-Authenticate", "Authenticate"),
@@ -75,7 +93,10 @@ def _read(name: str) -> Node:
 
 def _complete(operation: Node) -> None:
     signed = operation.get("security") != []
-    codes = (*operation.pop("x-errors"), *(_WHERE_SIGNED if signed else _EVERYWHERE))
+    codes = [*operation.pop("x-errors"), *(_WHERE_SIGNED if signed else _EVERYWHERE)]
+    codes += _WHERE_READ if "requestBody" in operation else ()
+    request_id = {"$ref": "#/components/parameters/requestId"}
+    operation["parameters"] = [*operation.get("parameters", ()), request_id]
     for status, same in groupby(sorted(codes, key=_status), key=_status):
         operation["responses"].setdefault(str(status), _error_response(status, list(same)))
     for response in operation["responses"].values():
@@ -90,7 +111,7 @@ def _status(code: str) -> int:
 def _error_response(status: int, codes: Sequence[str]) -> Node:
     response: Node = {
         "description": "\n".join(f"- `{code}`: {ERRORS[code].meaning}" for code in codes),
-        "content": {"application/json": _error_content(codes)},
+        "content": {_JSON: _error_content(codes)},
     }
     if status in _ERROR_HEADERS:
         name, header = _ERROR_HEADERS[status]
@@ -99,7 +120,7 @@ def _error_response(status: int, codes: Sequence[str]) -> Node:
 
 
 def _error_content(codes: Sequence[str]) -> Node:
-    examples = {code: errors.document(ServiceError(code, ERRORS[code].meaning)) for code in codes}
+    examples = {code: errors.document(_example(code)) for code in codes}
     allowed = [example["error"] for example in examples.values()]
     return {
         "schema": {
@@ -110,8 +131,18 @@ def _error_content(codes: Sequence[str]) -> Node:
     }
 
 
+def _example(code: str) -> ServiceError:
+    return ServiceError(
+        code,
+        ERRORS[code].meaning,
+        details=_FAULTS.get(code, ()),
+        extra=_FURTHER_FIELDS.get(code),
+    )
+
+
 def _add_headers(response: Node, *, signed: bool) -> None:
     headers = response.setdefault("headers", {})
-    headers["X-Request-Id"] = {"$ref": "#/components/headers/RequestId"}
-    if signed:
-        headers.update(_RATE_LIMIT_HEADERS)
+    for name, component in COMMON_HEADERS.items():
+        counted = name.startswith("RateLimit")
+        if name == "X-Request-Id" or (signed if counted else _JSON in response.get("content", {})):
+            headers[name] = {"$ref": f"#/components/headers/{component}"}
