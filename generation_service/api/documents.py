@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from generation_service.clients.webhooks import DeliveryOutcome
+from generation_service.core.charges import usage_document
 from generation_service.core.estimates import expected_duration
 from generation_service.core.status import JOB_ACTIVE, Kind
 from generation_service.core.times import timestamp
@@ -29,6 +30,7 @@ def status_document(job: Job, batches: Sequence[JobOpenAIBatch]) -> Document:
             "vision": _stage(job.vision),
             "translation": _stage(job.translation),
         },
+        "usage": usage_document(job.charge, job.estimated_cost_nanos),
         "languages": list(job.languages),
         "error_message": job.error_message,
         "openai_vision_batch_id": _newest(batches, Kind.VISION),

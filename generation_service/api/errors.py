@@ -7,6 +7,7 @@ import structlog
 from flask import Flask, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException
 
 from generation_service.api.responses import json_response
@@ -23,17 +24,15 @@ _HTTP_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     404: ("not_found", "There is nothing at this path; the paths are listed in docs/api.md."),
     405: ("method_not_allowed", "Use one of the methods that the Allow header names."),
 }
+_SCHEMES: Final[Mapping[str, str]] = {"invalid_metrics_token": "Bearer"}
 OTHER_CLIENT_ERROR: Final = ("invalid_request", "The request is not well-formed HTTP.")
 
 log = structlog.get_logger(__name__)
 
 
 def install(app: Flask) -> None:
-    app.register_error_handler(ServiceError, _service)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(DBAPIError, _database)
-    app.register_error_handler(PoolTimeoutError, _database)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, _any)
 
 
 def document(error: ServiceError) -> dict[str, object]:
@@ -56,38 +55,51 @@ def respond(error: ServiceError) -> Response:
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.http_status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1: a 401 names its scheme
-        headers["WWW-Authenticate"] = "X-Signature"
+        headers["WWW-Authenticate"] = _SCHEMES.get(error.code, "X-Signature")
     if error.http_status == 415:  # noqa: PLR2004 - RFC 9110 §15.5.16: and a 415 what is taken
         headers["Accept-Encoding"] = "gzip"
     return json_response(document(error), error.http_status, headers)
 
 
-def _service(error: ServiceError) -> Response:
+def explained(error: Exception) -> ServiceError:
+    """What a client is told of any error; the line of its request in the log names its code."""
+    found = _explained(error)
+    bind_contextvars(code=found.code)
+    return found
+
+
+def _explained(error: Exception) -> ServiceError:
+    """What is not the client's fault gets a line of its own."""
+    if isinstance(error, HTTPException):
+        return ServiceError(*_HTTP_ERRORS.get(error.code or 500, OTHER_CLIENT_ERROR))
+    if isinstance(error, DBAPIError | PoolTimeoutError) and is_unavailable(error):
+        return _database(error)
+    if not isinstance(error, ServiceError):
+        return _unexpected(error)
     if error.http_status >= 500:  # noqa: PLR2004 - RFC 9110 §15.6: not the client's fault
         log.error("request_failed", code=error.code, reason=error.message)
-    return respond(error)
+    return error
+
+
+def _any(error: Exception) -> Response:
+    return respond(explained(error))
 
 
 def _http(error: HTTPException) -> Response:
     """Turn Flask's own errors into ours, with the headers they bring (Allow)."""
-    code, message = _HTTP_ERRORS.get(error.code or 500, OTHER_CLIENT_ERROR)
-    response = respond(ServiceError(code, message))
+    response = _any(error)
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value
     return response
 
 
-def _database(error: DBAPIError | PoolTimeoutError) -> Response:
-    if not is_unavailable(error):
-        return _unexpected(error)
+def _database(error: DBAPIError | PoolTimeoutError) -> ServiceError:
     log.error("database_unavailable", error=type(error).__name__, reason=_reason(error))
-    return respond(
-        ServiceError(
-            "database_unavailable",
-            "The database did not answer in time; send the same request again.",
-            retry_after=DATABASE_RETRY_SECONDS,
-        )
+    return ServiceError(
+        "database_unavailable",
+        "The database did not answer in time; send the same request again.",
+        retry_after=DATABASE_RETRY_SECONDS,
     )
 
 
@@ -96,7 +108,7 @@ def _reason(error: DBAPIError | PoolTimeoutError) -> str:
     return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
-def _unexpected(error: Exception) -> Response:
+def _unexpected(error: Exception) -> ServiceError:
     log.error("request_failed", exc_info=error)
     message = "The service failed; quote the X-Request-Id of this answer when you report it."
-    return respond(ServiceError("internal_error", message))
+    return ServiceError("internal_error", message)

@@ -5,15 +5,18 @@ from collections.abc import Callable
 from flask import Flask
 
 from generation_service.api import (
+    docs_page,
     errors,
     events,
     generate,
     jobs,
     limits,
+    metrics,
     openapi,
     ops,
     responses,
     results,
+    slots,
     webhooks,
 )
 from generation_service.api.body import BodyReader
@@ -26,6 +29,7 @@ from generation_service.pipeline.resources import Resources
 def register(
     app: Flask,
     resources: Resources,
+    bodies: BodyReader,
     *,
     database_alive: Callable[[], bool],
     stages_tick: Callable[[], bool],
@@ -37,16 +41,19 @@ def register(
     errors.install(app)
     limits.install(app)
     rate_limits = RateLimits(resources.engine, resources.settings)
-    bodies = BodyReader(resources.settings.max_request_bytes)
     guards = _guards(resources, rate_limits, bodies)
-    app.register_blueprint(generate.blueprint(resources, guards, rate_limits, bodies))
+    shared_slots = slots.install(app, resources.settings.max_sync_per_process)
+    app.register_blueprint(generate.blueprint(resources, guards, rate_limits, bodies, shared_slots))
     app.register_blueprint(jobs.blueprint(resources, guards, rate_limits))
     app.register_blueprint(results.blueprint(resources, guards, rate_limits))
-    app.register_blueprint(webhooks.blueprint(resources, guards))
+    app.register_blueprint(webhooks.blueprint(resources, guards, shared_slots))
     if secret := resources.settings.openai_webhook_secret:
         app.register_blueprint(events.blueprint(resources, guards, bodies, secret))
     app.register_blueprint(openapi.blueprint())
+    app.register_blueprint(docs_page.blueprint())
     app.register_blueprint(ops.blueprint(database_alive=database_alive, stages_tick=stages_tick))
+    token = resources.settings.metrics_token
+    app.register_blueprint(metrics.blueprint(resources.engine, guards, token, ops.VERSION))
 
 
 def _guards(resources: Resources, rate_limits: RateLimits, bodies: BodyReader) -> Guards:

@@ -1,18 +1,16 @@
 """Sending webhooks again, and the receivers they go to (docs/api.md §6)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore
 from uuid import UUID
 
 from flask import Blueprint, Response, request
+from structlog.contextvars import bind_contextvars
 
 from generation_service.api import documents, query
 from generation_service.api.database import request_transaction
 from generation_service.api.guards import Guards, own_job
 from generation_service.api.responses import json_response
+from generation_service.api.slots import Slots
 from generation_service.core.errors import ServiceError
-from generation_service.core.limits import WEBHOOK_SAMPLES, WEBHOOK_TOTAL_SECONDS
 from generation_service.db import deliveries, delivery_log, endpoints, jobs
 from generation_service.db.delivery_log import Delivery
 from generation_service.db.endpoints import Endpoint
@@ -20,10 +18,9 @@ from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.sample import send_sample
 
 
-def blueprint(resources: Resources, guards: Guards) -> Blueprint:
+def blueprint(resources: Resources, guards: Guards, slots: Slots) -> Blueprint:
     routes = Blueprint("webhooks", __name__, url_prefix="/api/v1")
     engine = resources.engine
-    samples = BoundedSemaphore(WEBHOOK_SAMPLES)
 
     @routes.post("/batch-jobs/<job_id>/deliveries/<delivery_id>/redeliver")
     def redeliver(job_id: str, delivery_id: str) -> Response:
@@ -31,6 +28,7 @@ def blueprint(resources: Resources, guards: Guards) -> Blueprint:
         with request_transaction(engine) as connection:
             job = own_job(jobs.find(connection, wanted, client))
             wanted_delivery = _id(delivery_id)
+            bind_contextvars(delivery=str(wanted_delivery))
             deliveries.redeliver(connection, job.id, wanted_delivery)
             delivery = _delivery(delivery_log.find(connection, job.id, wanted_delivery))
         return json_response(documents.delivery_document(delivery), 202)
@@ -55,7 +53,7 @@ def blueprint(resources: Resources, guards: Guards) -> Blueprint:
         client = guards.target_client(request)
         with request_transaction(engine) as connection:
             endpoint = _endpoint(endpoints.find(connection, client, _id(endpoint_id)))
-        with _one_of(samples):
+        with slots.sample():
             outcome = send_sample(resources, client, endpoint.url, now=guards.now())
         return json_response(documents.sample_document(outcome))
 
@@ -84,18 +82,3 @@ def _endpoint(found: Endpoint | None) -> Endpoint:
 
 def _not_found() -> ServiceError:
     return ServiceError("not_found", "There is no delivery or endpoint of yours with this id.")
-
-
-@contextmanager
-def _one_of(samples: BoundedSemaphore) -> Iterator[None]:
-    """Receivers that hang must not hold more threads than these."""
-    if not samples.acquire(blocking=False):
-        raise ServiceError(
-            "busy",
-            f"{WEBHOOK_SAMPLES} receivers are being tested already; try again.",
-            retry_after=int(WEBHOOK_TOTAL_SECONDS),
-        )
-    try:
-        yield
-    finally:
-        samples.release()

@@ -16,6 +16,9 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     "invalid_request": ErrorKind(400, "A field is missing, of the wrong type or out of range."),
     "unknown_language": ErrorKind(400, "A language tag is not in the BCP-47 registry."),
     "too_many_unreachable_images": ErrorKind(400, "Too few of the lot's photos can be fetched."),
+    "cost_limit_exceeded": ErrorKind(
+        400, "The order is estimated to cost more than it, or the service, allows."
+    ),
     "job_not_cancellable": ErrorKind(400, "The job has already ended."),
     "job_not_retryable": ErrorKind(
         400, "Nothing of the job failed, or it has not ended yet, or it was cancelled."
@@ -24,8 +27,13 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
         400, "The signature of an event from OpenAI is missing, wrong or too old."
     ),
     "invalid_signature": ErrorKind(401, "The signature is missing, wrong or too old."),
+    "invalid_metrics_token": ErrorKind(401, "The token of the metrics is missing or wrong."),
     "invalid_body_signature": ErrorKind(
         403, "The signature of a body that orders work is missing, wrong or too old."
+    ),
+    "wrong_password": ErrorKind(403, "The password of the admin pages is wrong."),
+    "metrics_not_open": ErrorKind(
+        403, "The metrics are open to this machine only, or to whoever has METRICS_TOKEN."
     ),
     "not_found": ErrorKind(404, "There is nothing at this path, or the job is not yours."),
     "method_not_allowed": ErrorKind(405, "The path exists, but not for this method."),

@@ -8,8 +8,11 @@ from generation_service.core.limits import BATCH_WINDOW_HOURS, FALLBACK_LEAD_HOU
 
 
 class Lane(StrEnum):
+    """SYNC is a direct call for a single lot, whose client waits; no request of a job has it."""
+
     BATCH = "batch"
     DIRECT = "direct"
+    SYNC = "sync"
 
 
 FALLBACK_AFTER_SECONDS: Final = (BATCH_WINDOW_HOURS - FALLBACK_LEAD_HOURS) * 3600.0

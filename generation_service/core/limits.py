@@ -35,7 +35,7 @@ MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 10
 REQUEST_STATEMENT_SECONDS: Final = 25
 KEEP_SECONDS: Final = 5.0
-RESULTS_PAGE_LOTS: Final = 500
+RESULTS_PAGE_TEXTS: Final = 1_500  # about a megabyte in one statement: lots times languages
 
 # Images (docs/api.md §4)
 MAX_IMAGE_BYTES: Final = 10 * MIB
@@ -61,6 +61,8 @@ MAX_ENQUEUED_LIMIT: Final = 10**15  # tokens: more than any account's, and its h
 VISION_MAX_TOKENS: Final = 6_000
 TRANSLATION_MAX_TOKENS: Final = 4_000
 LARGER_FACTOR: Final = 4
+MAX_PRICE_USD: Final = 100_000  # for a million tokens
+MAX_COST_USD: Final = 1_000_000_000  # that a client may set as the limit of an order
 
 # Events from OpenAI (docs/api.md §9): small, and sent again for 72 hours by its guide on webhooks
 MAX_EVENT_BYTES: Final = 64 * 1024
@@ -85,6 +87,26 @@ MAX_WEBHOOK_ATTEMPTS: Final = 5
 MAX_RETRY_AFTER_SECONDS: Final = 600.0
 ENDPOINT_FAILING_DAYS: Final = 5
 
+# Admin pages (docs/api.md §9)
+GOOD_PASSWORD_CHARS: Final = 12
+ADMIN_LOGINS_A_MINUTE: Final = 5
+ADMIN_SESSION_HOURS: Final = 12
+MAX_ADMIN_FORM_BYTES: Final = 256 * 1024
+MAX_ADMIN_FORM_FIELDS: Final = 1_000
+ADMIN_PAGE_ROWS: Final = 50
+ADMIN_PAGE_LOTS: Final = 20
+ADMIN_PHOTOS_A_LOT: Final = 12  # more of them where one lot is looked at alone
+ADMIN_POLL_SECONDS: Final = 2
+ADMIN_IDLE_POLL_SECONDS: Final = 15
+ADMIN_OVERVIEW_SECONDS: Final = 30
+
 # Leases (docs/api.md §10: work goes on within 60 s of a crash)
 LEASE_SECONDS: Final = 20
 HEARTBEAT_STALE_SECONDS: Final = 60
+
+# What operators look at: a week of queues, two months of OpenAI's errors
+SAMPLE_DAYS: Final = 8
+ERROR_DAYS: Final = 60
+METRICS_FRESH_SECONDS: Final = 5.0
+METRICS_PATIENCE_SECONDS: Final = 2.0
+METRICS_STATEMENT_SECONDS: Final = 2

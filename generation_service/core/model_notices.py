@@ -7,6 +7,11 @@ from typing import Final
 SOON: Final = timedelta(days=60)
 
 
+def shutdown_days(listed: Iterable[Mapping[str, object]]) -> dict[str, date | None]:
+    """The models of a server's list, each with the day of its announced end, if any."""
+    return {str(entry["id"]): _day(entry.get("shutdown_date")) for entry in listed}
+
+
 def notices(
     models: Mapping[str, date | None], configured: Iterable[str], *, today: date
 ) -> list[str]:
@@ -21,3 +26,10 @@ def notices(
         elif (end := models[model]) is not None and end - today <= SOON:
             found.append(f"{model} will be shut down on {end}: choose its successor.")
     return found
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None

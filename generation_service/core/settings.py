@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -42,6 +43,15 @@ def number(low: float, high: float) -> Callable[[str], float]:
     return read
 
 
+def dollars(text: str) -> Decimal:
+    """Read an amount of US dollars above zero."""
+    if not re.fullmatch(r"\d{1,9}(?:\.\d{1,6})?", text, re.ASCII) or not Decimal(text):
+        raise ValueError(
+            f"must be an amount of US dollars above 0, such as 25 or 0.5, not {text!r}"
+        )
+    return Decimal(text)
+
+
 def one_of(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in allowed:
@@ -63,6 +73,12 @@ def key(text: str) -> str:
         raise ValueError("must hold no control characters and be valid UTF-8")
     if len(text) < MIN_KEY_CHARS:
         raise ValueError(f"must have at least {MIN_KEY_CHARS} characters, this has {len(text)}")
+    return text
+
+
+def password(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must hold no control characters and be valid UTF-8")
     return text
 
 
