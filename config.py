@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 from generation_service.core import settings as read
+from generation_service.core.prices import Price, price_of, read_prices
 from generation_service.core.settings import Network
 
 DEFAULT_CLIENT = "default"
@@ -70,6 +72,10 @@ class Config:
     max_enqueued_tokens: Mapping[str, int] = field(default_factory=dict)
     """OpenAI's limit of enqueued prompt tokens by model; unset ones are learned."""
     max_active_openai_batches: int = 20
+    model_prices: Mapping[str, Price] = field(default_factory=dict)
+    """Prices by model, before and beside those of core/prices.py."""
+    max_job_cost_usd: Decimal | None = None
+    """An order, of one lot too, that is estimated to cost more is refused; unset: none is."""
     webhook_retry_seconds: tuple[float, ...] = (0.0, 30.0, 60.0, 120.0, 240.0)
     public_url: str = ""
     """Where clients reach the service, for the links in webhooks; empty: links are paths."""
@@ -77,7 +83,14 @@ class Config:
     """Jobs that ended so long ago are deleted; 0: none are."""
     web_concurrency: int = 2
     log_level: str = "INFO"
+    log_format: str = "json"
+    """json for machines, console for people."""
+    metrics_token: str | None = field(default=None, repr=False)
+    """Opens GET /metrics; unset: only this machine may read it."""
     session_secret: str | None = field(default=None, repr=False)
+    """Signs the cookie of the admin pages; unset: made once and kept in the database."""
+    admin_password: str | None = field(default=None, repr=False)
+    """Opens the admin pages; unset: there are none."""
 
     @property
     def keys(self) -> dict[str, tuple[str, ...]]:
@@ -107,7 +120,7 @@ class Config:
                 values[setting.name] = _READERS[setting.name](text.strip())
             except ValueError as error:
                 faults.append(f"{name}: {error}")
-        faults += _missing(values, faults) + _clashes(values)
+        faults += _missing(values, faults) + _clashes(values) + _unpriced(values)
         if faults:
             raise ConfigError("\n".join(faults))
         return cls(**values)
@@ -144,6 +157,21 @@ def _clashes(values: Mapping[str, Any]) -> list[str]:
     if unknown:
         clashes.append(f"WEBHOOK_SECRETS: must name clients of CLIENT_KEYS, not {sorted(unknown)}")
     return clashes
+
+
+def _unpriced(values: Mapping[str, Any]) -> list[str]:
+    """A limit on costs is no limit where nobody knows what a model costs."""
+    if "max_job_cost_usd" not in values:
+        return []
+    names = ("vision_model", "translation_model")
+    asked = {values.get(name, getattr(Config, name)) for name in names}
+    prices = values.get("model_prices", {})
+    unknown = sorted(model for model in asked if price_of(model, prices) is None)
+    return [
+        f"MAX_JOB_COST_USD: the price of {model} is not known. Set it, in US dollars for a million "
+        f"tokens: MODEL_PRICES={model}:in/cached/out"
+        for model in unknown
+    ]
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
@@ -185,10 +213,15 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_job_descriptions": read.integer(1, 100_000_000),
     "max_enqueued_tokens": read.token_limits,
     "max_active_openai_batches": read.integer(1, 1_000),
+    "model_prices": read_prices,
+    "max_job_cost_usd": read.dollars,
     "webhook_retry_seconds": read.schedule,
     "public_url": read.http_url,
     "retention_days": read.integer(0, 36_500),
     "web_concurrency": read.integer(1, 64),
     "log_level": read.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    "log_format": read.one_of("json", "console"),
+    "metrics_token": read.header_text,
     "session_secret": read.key,
+    "admin_password": read.password,
 }

@@ -16,8 +16,6 @@ from demo.serve import keep_serving, show_whereabouts, stop_on_signals
 from demo.stack import Stack, started
 from examples.generation_service_client import GenerationServiceClient
 
-QUICKLY = {"OPENAI_POLL_SECONDS": "1", "BATCH_LINGER_SECONDS": "0"}
-
 
 def main() -> int:
     """Exit codes: 0, 1 a step failed, 2 the service can't be run here."""
@@ -40,7 +38,7 @@ def _run(environ: Mapping[str, str]) -> int:
     refusal = environment.refusal_of_demo(environ)
     if refusal:
         raise StackError(refusal)
-    keyed = environment.with_shared_key(environ)
+    keyed = environment.with_secrets(environ)
     log = environment.data_dir(environ) / "service.log"
     with (
         photo_server(samples.FOLDER) as photos_port,
@@ -58,8 +56,7 @@ def _run(environ: Mapping[str, str]) -> int:
 def _settings(environ: Mapping[str, str], photos_port: int, receiver_port: int) -> dict[str, str]:
     """The two servers of the demo become the only private addresses the service may reach."""
     allowed = f"{LOOPBACK}:{photos_port},{LOOPBACK}:{receiver_port}"
-    pace = {name: environ.get(name) or value for name, value in QUICKLY.items()}
-    settings = {**environ, **pace, "ALLOWED_PRIVATE_HOSTS": allowed}
+    settings = {**environment.quickly(environ), "ALLOWED_PRIVATE_HOSTS": allowed}
     port = environ.get("PORT") or str(Config.port)
     if port.isdecimal() and not environment.is_free(environ.get("HOST") or Config.host, int(port)):
         settings["PORT"] = str(environment.free_port())

@@ -13,7 +13,9 @@ from config import Config
 
 Environ = dict[str, str]
 KEY_FILE = "shared-key"
+PASSWORD_FILE = "admin-password"  # noqa: S105 - its name
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_QUICKLY = {"OPENAI_POLL_SECONDS": "1", "BATCH_LINGER_SECONDS": "0"}
 
 
 def read(environ: Mapping[str, str], env_file: Path) -> Environ:
@@ -38,25 +40,37 @@ def with_simulator(environ: Mapping[str, str], port: int) -> Environ:
     """Point the service at a simulator on this machine, past any proxy."""
     bypass = ",".join(filter(None, [environ.get("NO_PROXY"), "127.0.0.1"]))
     return {
-        **environ,
-        "OPENAI_API_KEY": "simulator",
+        **quickly(environ),
+        "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",
         "NO_PROXY": bypass,
         "no_proxy": bypass,
     }
 
 
-def with_shared_key(environ: Mapping[str, str]) -> Environ:
-    """Use the key that is set, else the one kept in DATA_DIR, made at the first start."""
-    if environ.get("SHARED_KEY"):
-        return dict(environ)
-    file = data_dir(environ) / KEY_FILE
+def quickly(environ: Mapping[str, str]) -> Environ:
+    """Wait little for OpenAI batches, unless it is said how long: somebody is watching."""
+    return {**environ, **{name: environ.get(name) or text for name, text in _QUICKLY.items()}}
+
+
+def with_secrets(environ: Mapping[str, str]) -> Environ:
+    """Use the key and the password that are set, else those kept in DATA_DIR."""
+    return {
+        **environ,
+        "SHARED_KEY": environ.get("SHARED_KEY") or _kept(data_dir(environ) / KEY_FILE, 32),
+        "ADMIN_PASSWORD": environ.get("ADMIN_PASSWORD")
+        or _kept(data_dir(environ) / PASSWORD_FILE, 12),
+    }
+
+
+def _kept(file: Path, size: int) -> str:
+    """What the file holds; it is made, of so many random bytes, at the first start."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as target:
-            target.write(secrets.token_urlsafe(32))
-    return {**environ, "SHARED_KEY": file.read_text()}
+            target.write(secrets.token_urlsafe(size))
+    return file.read_text()
 
 
 def refusal_of_demo(environ: Mapping[str, str]) -> str | None:

@@ -44,14 +44,18 @@ def keep_serving(stack: Stack) -> None:
 
 def show_whereabouts(stack: Stack, environ: Mapping[str, str]) -> None:
     """Print the address, where the data lies and how to sign a first request."""
-    kept = environment.data_dir(environ).resolve() / environment.KEY_FILE
+    folder = environment.data_dir(environ).resolve()
     own_key = bool(environ.get("SHARED_KEY"))
     key = "the one you set" if own_key else stack.shared_key
+    kept = "" if own_key else f", kept in {folder / environment.KEY_FILE}"
+    own_password = bool(environ.get("ADMIN_PASSWORD"))
+    password = "the one you set" if own_password else stack.config.admin_password
     signature = hmac.new(stack.shared_key.encode(), JOBS_PATH.encode(), hashlib.sha256).hexdigest()
     print(f"""
 Address     {stack.base_url}
 Data        {stack.data}
-SHARED_KEY  {key}{"" if own_key else f", kept in {kept}"}
+SHARED_KEY  {key}{kept}
+Admin page  {stack.base_url}/admin  password: {password}
 
 A first signed request, the list of your jobs:
 

@@ -52,7 +52,7 @@ def started(environ: Mapping[str, str], *, log: Path | None) -> Iterator[Stack]:
     with ExitStack() as parts:
         directory = environment.data_dir(environ)
         directory.mkdir(parents=True, exist_ok=True)
-        complete = environment.with_shared_key(environ)
+        complete = environment.with_secrets(environ)
         simulated = environment.needs_simulator(environ)
         if simulated:
             parts.enter_context(_only_one(directory))

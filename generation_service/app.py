@@ -2,6 +2,7 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -10,7 +11,9 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, text
 
+from generation_service.admin import site
 from generation_service.api import routes
+from generation_service.api.body import BodyReader
 from generation_service.cli import commands
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
@@ -25,13 +28,14 @@ from generation_service.db.engine import (
 )
 from generation_service.db.models.base import Base
 from generation_service.pipeline.resources import Resources
-from generation_service.telemetry import configure_logs
+from generation_service.telemetry.logs import configure_logs
 from generation_service.worker import Worker
 
 if TYPE_CHECKING:
     from config import Config
 
 _log = structlog.get_logger()
+_ROOT = Path(__file__).parents[1]
 
 
 def create_app(config: "Config") -> Flask:
@@ -39,19 +43,26 @@ def create_app(config: "Config") -> Flask:
 
     The worker is not started here: a thread does not survive a fork.
     """
-    configure_logs(config.log_level)
-    app = Flask("generation_service")
+    configure_logs(config.log_level, config.log_format)
+    app = Flask(
+        "generation_service", template_folder=_ROOT / "templates", static_folder=_ROOT / "static"
+    )
     engine = _database(app, config)
     resources = _resources(engine, config)
     worker = Worker(resources, revive=lambda: config.database_url or acquire(config.data_dir))
     app.extensions["worker"] = worker
+    bodies = BodyReader(config.max_request_bytes)
     routes.register(
         app,
         resources,
+        bodies,
         database_alive=lambda: _answers(engine),
         stages_tick=worker.is_ticking,
     )
-    commands.register(app, resources, quiet=partial(configure_logs, "WARNING", sys.stderr))
+    site.register(app, resources, bodies)
+    commands.register(
+        app, resources, quiet=partial(configure_logs, "WARNING", config.log_format, sys.stderr)
+    )
     return app
 
 

@@ -147,6 +147,7 @@ class Handler(BaseHTTPRequestHandler):
             f"content-type: {content_type}",
             f"content-length: {length}",
             f"x-request-id: req_{uuid.uuid4().hex}",
+            "x-simulated: true",
             *(f"{name}: {value}" for name, value in response.headers.items()),
         ]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -16,7 +16,7 @@ from generation_service.db.statements import rows, run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A URL of a client; `paused_reason` is gone or failing.
+    """A URL of a client; `paused_reason` is gone, failing or operator.
 
     `failing_since` tells of the first failure since the last success, which may have been up to a
     minute later than `last_success_at`.

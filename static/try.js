@@ -1,0 +1,52 @@
+// Counts the seconds while an order is under way, says when it got no answer, and copies recipes.
+(() => {
+  "use strict";
+  const tried = document.getElementById("tried");
+  const seconds = document.getElementById("seconds");
+  let clock;
+
+  document.body.addEventListener("htmx:beforeRequest", () => {
+    const began = performance.now();
+    const tell = () => { seconds.textContent = `${Math.floor((performance.now() - began) / 1000)} s`; };
+    tell();
+    clock = setInterval(tell, 1000);
+  });
+  document.body.addEventListener("htmx:afterRequest", () => clearInterval(clock));
+
+  function fail(words) {
+    const note = document.createElement("p");
+    note.className = "note bad";
+    note.setAttribute("role", "alert");
+    note.textContent = words;
+    tried.replaceChildren(note);
+  }
+  document.body.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    const reason = page.querySelector("main .reason")?.textContent;
+    fail(reason ?? `The service failed with HTTP ${xhr.status}. Its log has the reason.`);
+  });
+  document.body.addEventListener("htmx:sendError", () =>
+    fail("No answer came. Order it again: if it was described meanwhile, you get that answer, and it is not paid twice."));
+
+  const showButtons = () => tried.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
+  showButtons();
+  document.body.addEventListener("htmx:afterSwap", showButtons);
+
+  // Browsers keep the clipboard from pages that came over plain HTTP from elsewhere.
+  async function copied(text, shown) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      getSelection().selectAllChildren(shown);
+      return document.execCommand("copy");
+    }
+  }
+  tried.addEventListener("click", async ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (!button) return;
+    const shown = document.getElementById(button.dataset.copy);
+    button.textContent = (await copied(shown.textContent, shown)) ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+})();
