@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV_PYTHON := .venv/bin/python
 PIP := $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-dev demo run test lint format lock chaos bench clean
+.PHONY: help setup setup-dev demo run test lint format lock docs screenshots chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' \
@@ -28,8 +28,11 @@ run: .venv/runtime ## Serve on this machine, with simulated texts unless OPENAI_
 	@$(VENV_PYTHON) -m demo.serve
 
 test: .venv/dev ## Run every test
-	@for tool in jq node openssl curl; do command -v "$$tool" >/dev/null \
-		|| echo "Left out: the tests of examples/ that need $$tool, which is not installed."; done
+	@for tool in jq node openssl curl php nginx haproxy systemd-analyze; do \
+		command -v "$$tool" >/dev/null \
+		|| echo "Left out: the tests of examples/ and docs/ that need $$tool, which is not installed."; done
+	@command -v chromium chromium-browser google-chrome >/dev/null \
+		|| echo "Left out: tests/browser, which needs Chromium, which is not installed."
 	@$(VENV_PYTHON) -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/dev ## Check style, types and the direction of imports
@@ -41,6 +44,13 @@ lint: .venv/dev ## Check style, types and the direction of imports
 format: .venv/dev ## Format the code and mend what ruff can mend
 	@$(VENV_PYTHON) -m ruff check --fix .
 	@$(VENV_PYTHON) -m ruff format .
+
+docs: .venv/dev ## Write anew what in docs/ follows from the code
+	@$(VENV_PYTHON) -m tools.configuration
+	@$(VENV_PYTHON) -m tests.structure.diagrams
+
+screenshots: .venv/dev ## Picture every page, in both themes, for a desk and a phone, into TO=.data/screenshots
+	@$(VENV_PYTHON) -m tests.browser.screenshots $(or $(TO),.data/screenshots)
 
 chaos: .venv/dev ## Kill everything for ROUNDS rounds (SEED=, SERVICES=, DIRECT=1): is anything lost or paid twice?
 	@$(VENV_PYTHON) -m tests.faults --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) \
