@@ -42,7 +42,7 @@ def submit(database_url: str, openai_url: str) -> float:
             line = {"custom_id": f"{lot}-floor", "method": "POST", "url": "/v1/chat/completions"}
             file.write(json.dumps(line | {"body": body}, ensure_ascii=False).encode() + b"\n")
         file.seek(0)
-        _post_file(openai_url, file.read())
+        post_file(openai_url, file.read())
     return time.perf_counter() - began
 
 
@@ -52,10 +52,10 @@ def collect(database_url: str, openai_url: str) -> float:
     cursor = connection.cursor()
     cursor.execute(_COPY_OF_DESCRIPTIONS)
     connection.commit()
-    with urllib.request.urlopen(_asked(openai_url, "/batches?limit=1")) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(asked(openai_url, "/batches?limit=1")) as answer:  # noqa: S310 - loopback
         file_id = json.load(answer)["data"][0]["output_file_id"]
     began = time.perf_counter()
-    with urllib.request.urlopen(_asked(openai_url, f"/files/{file_id}/content")) as file:  # noqa: S310 - loopback
+    with urllib.request.urlopen(asked(openai_url, f"/files/{file_id}/content")) as file:  # noqa: S310 - loopback
         chunk: list[str] = []
         for line in file:
             chunk.append(_row(json.loads(line)))
@@ -71,11 +71,12 @@ def collect(database_url: str, openai_url: str) -> float:
     return seconds
 
 
-def _asked(openai_url: str, path: str) -> urllib.request.Request:
+def asked(openai_url: str, path: str) -> urllib.request.Request:
     return urllib.request.Request(openai_url + path, headers={"Authorization": "Bearer floor"})  # noqa: S310 - loopback
 
 
-def _post_file(openai_url: str, content: bytes) -> None:
+def post_file(openai_url: str, content: bytes) -> bytes:
+    """Upload an input file; returns the answer."""
     address = urlsplit(openai_url)
     fields = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
@@ -90,8 +91,10 @@ def _post_file(openai_url: str, content: bytes) -> None:
     }
     connection.request("POST", f"{address.path}/files", body, headers)
     answer = connection.getresponse()
+    document = answer.read()
     if answer.status != 200:  # noqa: PLR2004 - or the floor would measure a refusal
-        raise RuntimeError(answer.read())
+        raise RuntimeError(document)
+    return document
 
 
 def _row(line: dict[str, Any]) -> str:

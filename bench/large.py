@@ -3,11 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.simulators import simulator
 from bench.table import Row
 from generation_service.core.limits import MIB
 from generation_service.db.embedded import acquire
@@ -15,12 +14,13 @@ from generation_service.db.embedded import acquire
 BAR_BYTES = 64 * MIB
 BAR_SUBMIT = 1.5
 BAR_COLLECT = 2.0
+WITHIN_SECONDS = 900.0
 
 
 def measure(folder: Path, lots: int) -> list[Row]:
     database = acquire(folder / "large")
     plain = database.replace("+psycopg2", "")
-    with _openai() as openai:
+    with simulator() as openai:
         _run("stages", "fill", database, openai, str(lots))
         submit_floor = _run("floors", "submit", plain, openai)
         submit = _run("stages", "submit", database, openai, str(lots))
@@ -46,29 +46,9 @@ def _row(name: str, measured: dict[str, Any], floor: float, bar: float) -> Row:
     )
 
 
-@contextmanager
-def _openai() -> Iterator[str]:
-    """In a process of its own: it must not share our interpreter with what is measured."""
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "openai_simulator",
-            "--port",
-            "0",
-            "--batch-seconds",
-            "0",
-            "--no-fetch",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as simulator:
-        assert simulator.stdout is not None  # noqa: S101 - a pipe was asked for
-        yield simulator.stdout.readline().split()[-1]
-        simulator.terminate()
-
-
 def _run(module: str, *arguments: str) -> Any:
     command = [sys.executable, "-m", f"bench.{module}", *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603 - our own
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=WITHIN_SECONDS
+    )
     return json.loads(done.stdout) if done.stdout else None

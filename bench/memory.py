@@ -1,7 +1,7 @@
 """Memory of a service's processes, from Linux's /proc; elsewhere it is not measured."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def _family(pid: int) -> list[int]:
     """The process and all that it has started, but for PostgreSQL's."""
     parents = {}
     for status in _PROC.glob("[0-9]*/stat"):
-        name, _, rest = status.read_text().rpartition(")")
-        if "(postgres" not in name:
+        name, _, rest = _read(status).rpartition(")")
+        if rest and "(postgres" not in name:
             parents[int(status.parent.name)] = int(rest.split()[1])
     family = [pid]
     for each in family:
@@ -42,12 +42,22 @@ def _family(pid: int) -> list[int]:
 
 def _reset(pid: int) -> int:
     """Set the recorded peak back to what is held now, and return that."""
-    (_PROC / str(pid) / "clear_refs").write_text("5")
+    with suppress(OSError):
+        (_PROC / str(pid) / "clear_refs").write_text("5")
     return _status(pid, "VmRSS")
 
 
 def _status(pid: int, name: str) -> int:
-    for line in (_PROC / str(pid) / "status").read_text().splitlines():
+    """Bytes; none of a process that has ended."""
+    for line in _read(_PROC / str(pid) / "status").splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * _KIB
-    raise LookupError(name)
+    return 0
+
+
+def _read(path: Path) -> str:
+    """What stands there, or nothing: a process may end at any moment."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

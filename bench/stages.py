@@ -10,14 +10,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import structlog
 from sqlalchemy import Engine, text
 
+from bench.simulators import wait_until_idle
 from config import Config
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
@@ -29,6 +28,7 @@ from generation_service.pipeline.resources import Beat, Resources
 Stage = Callable[[Resources, Beat], bool]
 PHOTOS: Final = 8
 _KIB: Final = 1024
+_OPENAI_SECONDS: Final = 600.0
 
 
 def main() -> None:
@@ -43,14 +43,14 @@ def main() -> None:
     if phase == "submit":
         _run(resources, pack.tick)
         measured = _run(resources, submit.tick)
-        _wait_for_openai(openai_url)
+        wait_until_idle(openai_url, time.monotonic() + _OPENAI_SECONDS)
         _run(resources, poll.tick)
     else:
         measured = _run(resources, collect.tick)
     print(json.dumps(measured | {"rows": _rows(engine)}))
 
 
-def fill(engine: Engine, lots: int) -> None:
+def fill(engine: Engine, lots: int, webhook_url: str | None = None) -> None:
     """A job in three languages whose photos were found: every lot waits for its English."""
     job = uuid4()
     values = {
@@ -58,6 +58,7 @@ def fill(engine: Engine, lots: int) -> None:
         "lots": lots,
         "photos": PHOTOS,
         "tokens": vision_tokens(PHOTOS, None, "high"),
+        "webhook_url": webhook_url,
     }
     with engine.begin() as connection:
         for statement in _FILL:
@@ -95,17 +96,6 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
 
 
-def _wait_for_openai(openai_url: str) -> None:
-    """Until the simulator has worked all its batches."""
-    connection = HTTPConnection(urlsplit(openai_url).netloc, timeout=60)
-    while True:
-        connection.request("GET", "/simulator")
-        state = json.load(connection.getresponse())
-        if set(state["batches"]) <= {"completed", "failed"}:
-            return
-        time.sleep(0.1)
-
-
 def _rows(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
         found = connection.execute(
@@ -123,11 +113,11 @@ _FILL: Final = (
     """,
     """
     INSERT INTO batch_lots (job_id, position, lot_id, additional_info, image_urls, missing_images,
-                            status)
+                            status, webhook_url)
     SELECT :job, n, 'lot-' || n, 'Front bumper replaced in 2023, otherwise as it left the factory.',
            ARRAY(SELECT 'http://127.0.0.1:9/lots/' || n || '/' || repeat('0123456789', 6) || '-'
                         || photo || '.jpg' FROM generate_series(1, :photos) AS photo),
-           '{}', 'processing'
+           '{}', 'processing', :webhook_url
     FROM generate_series(0, :lots - 1) AS n
     """,
     """
