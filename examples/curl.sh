@@ -3,12 +3,13 @@
 #
 #   SHARED_KEY=… PHOTO_URL=https://example.com/car.jpg examples/curl.sh sync
 #   SHARED_KEY=… PHOTO_URL=https://example.com/car.jpg examples/curl.sh job
-#   SHARED_KEY=… examples/curl.sh status|results|download|cancel JOB_ID
+#   SHARED_KEY=… examples/curl.sh status|results|download|deliveries|cancel JOB_ID
 #   SHARED_KEY=… examples/curl.sh list [STATUS]
 #   SHARED_KEY=… examples/curl.sh sign < lots.json
 #
-# BASE_URL is http://127.0.0.1:5000 unless set, LANGUAGES ["en","ru"]. The lots may hold strings,
-# lists and objects: jq rewrites numbers, so a lot with a number of your own signs differently.
+# BASE_URL is http://127.0.0.1:5000 unless set, LANGUAGES ["en","ru"]; WEBHOOK_URL is told when a
+# job ends. The lots may hold strings, lists and objects: jq rewrites numbers, so a lot with a
+# number of your own signs differently.
 set -euo pipefail
 
 base_url=${BASE_URL:-http://127.0.0.1:5000}
@@ -31,7 +32,8 @@ hmac() {
 # A lot of our own making: `lot ID WORDS`.
 lot() {
   jq -n --arg id "$1" --arg info "$2" --arg url "${PHOTO_URL:?set PHOTO_URL to a photo}" \
-    '{lot_id: $id, additional_info: $info, images: [{url: $url}]}'
+    --arg webhook "${WEBHOOK_URL:-}" '{lot_id: $id, additional_info: $info, images: [{url: $url}]}
+      + if $webhook == "" then {} else {webhook: $webhook} end'
 }
 
 order() {
@@ -63,7 +65,8 @@ case "${1:-}" in
   status) signed "$2" "$api/batch-status/$2" ;;
   results) signed "$2" "$api/batch-results/$2" ;;
   download) signed "$2" -o "batch_results_$2.json" "$api/batch-results/$2/download" ;;
+  deliveries) signed "$2" "$api/batch-jobs/$2/deliveries" ;;
   list) list "${2:-}" ;;
   cancel) signed "$2" -X POST "$api/batch-jobs/$2/cancel" ;;
-  *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 esac

@@ -77,7 +77,7 @@ def test_a_webhook_taken_but_not_recorded_comes_again_under_its_id(world, order)
     with MOMENTS[TAKEN](world, order):
         world.service.process.kill()
     world.power_cut()
-    until(lambda: len(world.receiver.received) == received + 2, what="it comes again")
+    until(lambda: len(world.receiver.received) == received + 2, seconds=60, what="it comes again")
     assert accounts.duplicates(world.receiver.received[received:]) == 1
 
 

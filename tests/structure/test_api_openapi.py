@@ -13,6 +13,7 @@ from generation_service.api import openapi
 from generation_service.api.openapi import document, operations
 from generation_service.core import limits
 from generation_service.core.errors import ERRORS
+from generation_service.core.signatures import canonical_json, sign
 from tests.events import SECRET
 from tests.integration.api_service import serving
 
@@ -44,6 +45,11 @@ def shown(node: dict[str, Any]) -> list[Any]:
     """The examples of a media type, parameter or header."""
     named = [resolved(example)["value"] for example in node.get("examples", {}).values()]
     return [node["example"], *named] if "example" in node else named
+
+
+def signed(node: dict[str, Any]) -> list[Any]:
+    """Those of the examples that have a signature in their body."""
+    return [each for each in shown(node) if isinstance(each, dict) and "signature" in each]
 
 
 ILLUSTRATED = {name: node for name, node in nodes(DOCUMENT) if "schema" in node and shown(node)}
@@ -80,8 +86,8 @@ def test_every_error_code_is_described_at_some_operation():
         for response in operation["responses"].values()
         for code in response.get("content", {}).get("application/json", {}).get("examples", {})
     }
-    # No described method of a path can meet method_not_allowed.
-    assert set(ERRORS) - described == {"method_not_allowed"}
+    # No described method of a path can meet method_not_allowed; the admin pages are not the API.
+    assert set(ERRORS) - described == {"method_not_allowed", "wrong_password"}
 
 
 @pytest.mark.parametrize("name", ILLUSTRATED)
@@ -90,6 +96,14 @@ def test_examples_keep_their_schemas(name):
     validator = Draft202012Validator(node["schema"] | COMPONENTS)
     for example in shown(node):
         validator.validate(example)
+
+
+@pytest.mark.parametrize("name", [name for name, node in ILLUSTRATED.items() if signed(node)])
+def test_examples_are_signed_with_the_key_they_name(name):
+    (key,) = re.findall(r"`([0-9a-f]{32})`", SCHEMAS["BodySignature"]["description"])
+    for example in signed(ILLUSTRATED[name]):
+        covered = example["lots"] if "lots" in example else example["urls"]
+        assert example["signature"] == sign(key, canonical_json(covered))
 
 
 def test_every_answer_that_succeeds_has_an_example():

@@ -38,8 +38,10 @@ SECRETS = {
     "WEBHOOK_SECRETS": f"acme:{webhook_secret('acme-webhook')}",
     "OPENAI_WEBHOOK_SECRET": webhook_secret("events"),
     "SESSION_SECRET": "marker-session-secret-of-32-characters-or-more",
+    "METRICS_TOKEN": "marker-metrics-token",
 }
 PLAIN = [KEY, ACME, ACME_OLD, OPENAI_KEY, PASSWORD, SECRETS["SESSION_SECRET"]]
+PLAIN += [SECRETS["METRICS_TOKEN"]]
 HIDDEN = [
     "marker-",
     *(base64.b64encode(secret.encode()).decode()[:20] for secret in [*PLAIN, "marker-webhook-of"]),
@@ -135,6 +137,7 @@ def ask_badly(client: Asking) -> None:
     client.get("/api/v1/batch-jobs?limit=none")
     client.get("/nothing")
     client.get("/health")
+    client.get("/metrics")
     client.get("/openapi.json")
     client.post("/openai/events", {"type": "batch.completed"}, **{"webhook-id": "wh_1"})
 
@@ -184,6 +187,7 @@ def heard(service, outside, database_url) -> Asking:
 def test_all_kinds_of_failure_were_met(heard):
     log = heard.service.process.output()
     events = ["request_failed", "openai_batch_failed", "webhook_attempt_failed"]
+    events += ["openai_error", "webhook_failed"]
     events += ["openai_models_unknown", "database_unavailable", "stage_failed"]
     assert [event for event in events if event not in log] == []
     statuses = {answer[:3] for answer in heard.answers}
@@ -197,6 +201,13 @@ def test_logs_hold_no_secret(heard):
 
 def test_answers_hold_no_secret(heard):
     assert [found(answer) for answer in heard.answers if found(answer)] == []
+
+
+def test_metrics_hold_no_secret(heard):
+    headers = {"Authorization": f"Bearer {SECRETS['METRICS_TOKEN']}"}
+    status, text = get(f"{heard.service.base_url}/metrics", headers)
+    assert (status, b"openai_api_errors_total" in text) == (200, True)
+    assert found(text.decode()) == []
 
 
 def test_webhooks_hold_no_secret(heard):
