@@ -4,9 +4,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from psycopg2.errors import InsufficientPrivilege
 from sqlalchemy import Engine, MetaData, NullPool, Table, create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from generation_service.db.engine import driver_url, make_engine, migrate
+from tests.waiting import until
 
 
 @contextmanager
@@ -27,13 +30,31 @@ def clone(template_url: str, server_url: str) -> Iterator[str]:
 
 
 @contextmanager
+def bare(server_url: str) -> Iterator[str]:
+    """The URL of a new database with nothing in it, dropped afterwards."""
+    with _new_database(server_url, "TEMPLATE template0") as url:
+        yield url
+
+
+@contextmanager
 def _new_database(server_url: str, options: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     _run(server_url, f"CREATE DATABASE {name} {options}")
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
-        _run(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+        until(lambda: _is_dropped(server_url, name), what=f"{name} is dropped")
+
+
+def _is_dropped(server_url: str, name: str) -> bool:
+    """Drop it, unless PostgreSQL's own autovacuum is in it, which only a superuser may end."""
+    try:
+        _run(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        return False
+    return True
 
 
 def _run(url: str, statement: str) -> None:

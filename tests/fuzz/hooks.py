@@ -41,7 +41,8 @@ def before_call(_context: HookContext, _case: Any, kwargs: dict[str, Any]) -> No
 
 @schemathesis.hook
 def after_call(_context: HookContext, _case: Any, response: Response) -> None:
-    if response.status_code in (200, 201) and response.content:
+    is_json = response.headers.get("content-type", [""])[0] == "application/json"
+    if response.status_code in (200, 201) and is_json and response.content:
         _sender.known.learn(str(response.request.path_url), response.json())
 
 

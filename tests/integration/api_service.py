@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,8 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from config import Config
+from generation_service.admin import site
+from generation_service.api.body import BodyReader
 from generation_service.api.routes import register
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
@@ -18,6 +21,7 @@ from generation_service.core.signatures import canonical_json, sign
 from generation_service.pipeline.resources import Resources
 from tests.servers import LoopbackServer, Reply
 
+ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef0123456789abcdef"
 OTHER_KEY = "f" * 32
 GENERATE = "/api/v1/generate-descriptions"
@@ -148,12 +152,17 @@ def serving(
             settings=config,
             deployment="test",
         )
-        app = Flask("generation_service")
+        app = Flask(
+            "generation_service", template_folder=ROOT / "templates", static_folder=ROOT / "static"
+        )
+        bodies = BodyReader(config.max_request_bytes)
         register(
             app,
             resources,
+            bodies,
             database_alive=lambda: database_alive,
             stages_tick=lambda: stages_tick,
         )
+        site.register(app, resources, bodies)
         yield Service(app, engine, outside)
         openai.close()

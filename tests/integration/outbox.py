@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 
 from config import Config
+from generation_service.api.body import BodyReader
 from generation_service.api.routes import register
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
@@ -109,7 +110,8 @@ class Outbox:
     @cached_property
     def app(self) -> Flask:
         app = Flask("generation_service")
-        register(app, self.resources, database_alive=lambda: True, stages_tick=lambda: True)
+        bodies = BodyReader(self.resources.settings.max_request_bytes)
+        register(app, self.resources, bodies, database_alive=lambda: True, stages_tick=lambda: True)
         return app
 
 

@@ -15,8 +15,13 @@ from tests.integration.api_service import KEY, Service
 BY_OPENAI = {"/openai/events"}
 """Guarded by OpenAI's signature: what clients sign with opens nothing there."""
 
-OPEN = {"/health", "/health/live", "/health/ready", "/openapi.json"}
-WORK = {"/api/v1/generate-descriptions": "lots", "/api/v1/test-image-validation": "urls"}
+OPEN = {"/health", "/health/live", "/health/ready", "/openapi.json", "/docs", "/metrics"}
+"""/metrics from this machine, where it has no token (test_api_metrics.py)."""
+WORK = {
+    "/api/v1/generate-descriptions": "lots",
+    "/api/v1/estimate": "lots",
+    "/api/v1/test-image-validation": "urls",
+}
 """The routes whose body orders work, and the field of it that scheme 1 signs."""
 
 

@@ -112,7 +112,7 @@ class Stages:
 
     def results(self, job_id: UUID) -> list[LotResult]:
         with self.resources.engine.connect() as connection:
-            return results.lots_page(connection, self.job(job_id), after=-1, limit=10_000)
+            return results.first_lots(connection, self.job(job_id), limit=10_000)
 
     def rows(self, statement: str) -> list[Mapping[str, Any]]:
         with self.resources.engine.connect() as connection:

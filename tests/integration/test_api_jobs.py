@@ -54,10 +54,17 @@ def test_the_status_of_a_new_job(service):
     answer = service.ask("/batch-status/{job_id}", job_id)
     document = answer.json
     assert all(TIME.fullmatch(document.pop(name)) for name in ("created_at", "updated_at"))
+    assert document["usage"].pop("estimated_cost_usd") > 0
     assert answer.status_code == 200
     assert document == {
         "job_id": job_id,
         "status": "pending",
+        "usage": {
+            "prompt_tokens": 0,
+            "cached_tokens": 0,
+            "completion_tokens": 0,
+            "cost_usd": 0.0,
+        },
         "run": 1,
         "progress": {
             "total_lots": 2,

@@ -160,9 +160,7 @@ def test_a_client_without_a_key_fails_its_own_deliveries_only(patient):
 
 
 def test_a_delivery_that_can_t_be_rendered_fails_alone(patient):
-    broken = patient.job(
-        patient.url(), before=["UPDATE batch_jobs SET languages = '{no-such-tag}'"]
-    )
+    broken = patient.job(patient.url(), before=["UPDATE batch_jobs SET metadata = '3'"])
     whole = patient.job(patient.url())
     patient.deliver()
     assert patient.delivery(broken)["error_message"].startswith("internal_error: ")

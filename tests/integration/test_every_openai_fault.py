@@ -13,13 +13,16 @@ import pytest
 from generation_service.clients.openai_api import OpenAIClient
 from generation_service.clients.openai_tries import Pauses
 from generation_service.core.errors import ServiceError
+from generation_service.core.lanes import Lane
 from generation_service.core.limits import MAX_ATTEMPTS
 from generation_service.core.lots import GenerationRequest
 from generation_service.core.status import LotStatus
+from generation_service.pipeline import tariffs
+from generation_service.pipeline.bill import Bill
 from generation_service.pipeline.describe import describe
 from tests.integration.openai_batch_faults import BATCHES
 from tests.integration.openai_faults import CALLS, DIRECT, LINES, PASSING
-from tests.integration.stages import stages
+from tests.integration.stages import CLIENT, stages
 from tests.lots import spooled
 from tests.waiting import until
 
@@ -175,11 +178,15 @@ def described(world):
     lots = spooled([world.lot("one")])
     request = GenerationRequest(version="1.0.0", languages=("en",), lots=lots)
     try:
-        found = describe(world.resources, request, None, lambda: None)
+        found = describe(world.resources, request, None, lambda: None, bill(world))
     except ServiceError as error:
         return error.code
     assert found.english
     return None
+
+
+def bill(world):
+    return Bill(CLIENT, tariffs.of_calls(world.resources.settings, Lane.SYNC))
 
 
 SHUT_DOWN = "o4-mini"

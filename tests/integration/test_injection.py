@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from flask import Flask
 
+from generation_service.api.body import BodyReader
 from generation_service.api.routes import register
 from generation_service.core.html import ALLOWED_TAGS
 from generation_service.core.status import JobStatus
@@ -72,7 +73,8 @@ def world(engine, receiver):
 def served(world, job_id):
     """The job's results as clients read them over HTTP."""
     app = Flask("results")
-    register(app, world.resources, database_alive=lambda: True, stages_tick=lambda: True)
+    bodies = BodyReader(world.resources.settings.max_request_bytes)
+    register(app, world.resources, bodies, database_alive=lambda: True, stages_tick=lambda: True)
     service = Service(app, world.resources.engine, world.photos)
     answer = service.ask("/batch-results/{job_id}", str(job_id), key=SETTINGS["SHARED_KEY"])
     return answer.json["results"]["lots"]

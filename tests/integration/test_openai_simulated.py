@@ -11,6 +11,7 @@ from generation_service.core.openai_batch import BatchState
 from generation_service.core.prompts import batch_line, translation_body
 from generation_service.core.replies import Completion, read_line
 from openai_simulator.server import Simulator
+from tests.servers import LoopbackServer, Reply
 from tests.waiting import until
 
 BODY = translation_body(
@@ -89,3 +90,18 @@ def test_a_batch_that_is_gone_is_a_404(openai):
 
 def test_the_default_models_are_there(openai):
     assert {"gpt-6.1-terra", "gpt-6-luna"} <= set(openai.models())
+
+
+def test_the_client_knows_a_simulator_by_its_answers(openai):
+    assert openai.simulated is None
+    openai.models()
+    assert openai.simulated is True
+
+
+def test_another_server_is_no_simulator():
+    models = Reply(body=b'{"data": []}', headers={"Content-Type": "application/json"})
+    with LoopbackServer({"/v1/models": models}) as server:
+        openai = OpenAIClient(api_key="sk-test", base_url=server.url("/v1"))
+        openai.models()
+        openai.close()
+    assert openai.simulated is False

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from generation_service.api.body import BodyReader
 from generation_service.api.routes import register
 from generation_service.clients.images import ImageProber
 from generation_service.clients.resolver import Listener, Question, Resolver
@@ -49,7 +50,8 @@ def photo(world):
 
 def post(world, path, field, value, **more):
     app = Flask("photos")
-    register(app, world.resources, database_alive=lambda: True, stages_tick=lambda: True)
+    bodies = BodyReader(world.resources.settings.max_request_bytes)
+    register(app, world.resources, bodies, database_alive=lambda: True, stages_tick=lambda: True)
     signature = sign(SETTINGS["SHARED_KEY"], canonical_json(value))
     body = json.dumps({field: value, "signature": signature, **more})
     return app.test_client().post(path, data=body)

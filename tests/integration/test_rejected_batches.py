@@ -6,7 +6,7 @@ import pytest
 
 from generation_service.core.openai_errors import Failure, Retry
 from generation_service.core.status import JobStatus, LotStatus, OpenAIBatchStatus
-from generation_service.pipeline import pack, poll, probe, submit
+from generation_service.pipeline import pack, poll, probe, submit, tariffs
 from generation_service.pipeline.cancel import cancel
 from generation_service.pipeline.claims import claimed
 from generation_service.pipeline.settle import Answer, record_answers
@@ -62,7 +62,9 @@ def test_a_crash_while_the_innocent_are_queued_again_blames_nobody_else(world):
     owner = until(partial(collecting, world), what="OpenAI has rejected the batch")
     first, second, _ = (row["id"] for row in world.rows("SELECT id FROM descriptions ORDER BY id"))
     with world.resources.engine.begin() as connection:
-        record_answers(connection, owner, [Answer(second, 1, FAULTY), Answer(first, 1, FREE)])
+        answers = [Answer(second, 1, FAULTY), Answer(first, 1, FREE)]
+        tariff = tariffs.of_batch(world.resources.settings, owner)
+        record_answers(connection, owner, answers, tariff)
     world.execute("UPDATE openai_batches SET lease_expires_at = now() - interval '1 s'")
     world.finish(job)
     assert statuses(world, job) == [LotStatus.COMPLETED, LotStatus.FAILED, LotStatus.COMPLETED]

@@ -26,6 +26,14 @@ ROWS = {
         "(process, stage, ticked_at) VALUES (:name, 's', now() - :age)",
         ("23 hours", "25 hours"),
     ),
+    "queue_samples": (
+        "(at, queue, depth) VALUES (now() - :age, :name, 0)",
+        ("191 hours", "193 hours"),
+    ),
+    "openai_error_hours": (
+        "(hour, api, code, errors) VALUES (now() - :age, 'vision', :name, 1)",
+        ("59 days", "61 days"),
+    ),
 }
 
 
