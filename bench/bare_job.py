@@ -3,8 +3,7 @@
 The arguments are DATABASE OPENAI BODY RECEIVER PARTS; the last is a JSON file with the sizes of the
 webhooks. Every step that no service can leave out is taken, one after the other, on tables of the
 service's own, and the seconds that each took are printed as JSON. No leases, no counters, no
-checks, no sanitiser, no second thoughts: a crash in the middle would lose everything, or pay for
-it twice.
+checks, no sanitiser: a crash in the middle would lose everything, or pay for it twice.
 """
 
 import hashlib

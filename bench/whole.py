@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -114,12 +114,7 @@ class _Run:
         return bool(status["status"] == "completed")
 
     def _is_delivered(self, job: str) -> bool:
-        with psycopg2.connect(_database(self._stack)) as connection:
-            cursor = connection.cursor()
-            cursor.execute(_UNDELIVERED, [job])
-            found = cursor.fetchone()
-        connection.close()
-        if found and found[0]:
+        if _deliveries(self._stack, job, "status <> 'delivered'"):
             return False
         self._note("webhooks delivered")
         return True
@@ -201,19 +196,18 @@ def _parts(stack: Stack, job: str, lots: int) -> list[int]:
     if len(results) != lots or texts != lots * len(LANGUAGES):
         raise RuntimeError(f"{texts} texts of {len(results)} lots, not of {lots}")
     size = sum(len(json.dumps(lot, ensure_ascii=False).encode()) for lot in results)
-    with psycopg2.connect(_database(stack)) as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT count(*) FROM webhook_deliveries WHERE batch_job_id = %s", [job])
-        found = cursor.fetchone()
-    connection.close()
-    count = found[0] if found else 0
+    count = _deliveries(stack, job, "true")
     return [size // count] * count
 
 
-def _database(stack: Stack) -> str:
-    config = stack.config
-    url = config.database_url or acquire(config.data_dir)
-    return url.replace("+psycopg2", "")
+def _deliveries(stack: Stack, job: str, condition: str) -> int:
+    """How many deliveries of the job there are that meet the condition."""
+    url = stack.config.database_url or acquire(stack.config.data_dir)
+    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        cursor.execute(_DELIVERIES + condition, [job])
+        (count,) = cursor.fetchone() or (0,)
+    return int(count)
 
 
 def _floors(
@@ -245,9 +239,7 @@ def _print(title: str, seconds: dict[str, float]) -> None:
     print(f"Whole job, {title}: {steps}", flush=True)
 
 
-_UNDELIVERED: Final = """
-    SELECT count(*) FROM webhook_deliveries WHERE batch_job_id = %s AND status <> 'delivered'
-"""
+_DELIVERIES: Final = "SELECT count(*) FROM webhook_deliveries WHERE batch_job_id = %s AND "
 
 if __name__ == "__main__":
     from bench.table import print_table
