@@ -85,6 +85,7 @@ def _admin() -> None:
     )
     newest = [sa.text("created_at DESC"), sa.text("id DESC")]
     op.create_index("webhook_deliveries_newest", "webhook_deliveries", newest)
+    op.create_index("webhook_deliveries_by_status", "webhook_deliveries", ["status", *newest])
     op.create_index("batch_jobs_all_newest", "batch_jobs", newest)
     op.create_index("batch_jobs_by_status", "batch_jobs", ["status", *newest])
     op.create_index("batch_jobs_of_client", "batch_jobs", ["client", "status", *newest])
@@ -109,6 +110,7 @@ def downgrade() -> None:
     op.drop_index("batch_jobs_of_client", "batch_jobs")
     op.drop_index("batch_jobs_by_status", "batch_jobs")
     op.drop_index("batch_jobs_all_newest", "batch_jobs")
+    op.drop_index("webhook_deliveries_by_status", "webhook_deliveries")
     op.drop_index("webhook_deliveries_newest", "webhook_deliveries")
     op.drop_column("webhook_deliveries", "created_at")
     op.drop_table("admin_sessions")

@@ -15,6 +15,7 @@ from generation_service.core.signatures import canonical_json, request_message, 
 from generation_service.worker import STAGES
 from tests import events
 from tests.integration.api_service import GENERATE, KEY, Service, serving
+from tests.integration.operator_client import PASSWORD, operator
 from tests.integration.stages import Stages, go_on, stages
 from tests.servers import Reply
 from tests.waiting import until
@@ -46,6 +47,7 @@ class Journey:
         self.cancelled_and_deleted()
         self.late_and_direct()
         self.all_else()
+        self.operators(job_id)
 
     def one_lot(self) -> None:
         lot = self.service.lot(1)
@@ -116,6 +118,39 @@ class Journey:
         assert self.service.client.post(path, data=body).status_code == 200
         assert self.service.client.post(path, data=b"{}").status_code == 403
         self.tick()
+
+    def operators(self, job_id: str) -> None:
+        """Every page that an operator can look at, each filter by itself, and every button.
+
+        A 400 is a button that was too late: the job, say, has nothing left to retry.
+        """
+        pages = operator(self.service)
+        for path in (
+            "jobs", "jobs?status=failed", "jobs?client=default&status=completed", "jobs?q=0-1",
+            f"jobs?q={job_id[:6]}", f"jobs?older=2030-01-01T00:00:00+00:00_{job_id}",
+            f"jobs/{job_id}", f"jobs/{job_id}?status=failed", f"jobs/{job_id}?lot=0-1",
+            f"jobs/{job_id}?language=ru&after=3", f"jobs/{job_id}/results", "overview",
+            "overview?span=week", "try", "deliveries", "deliveries?status=failed",
+            f"deliveries?client=default&job={job_id}", "deliveries/endpoints",
+        ):  # fmt: skip
+            assert pages.get(f"/admin/{path}").status_code == 200, path
+        delivery = self.one(
+            f"SELECT id FROM webhook_deliveries WHERE batch_job_id = '{job_id}' LIMIT 1"
+        )
+        endpoint = self.one("SELECT id FROM webhook_endpoints LIMIT 1")
+        other = self.order()
+        assert pages.get(f"/admin/deliveries/{delivery}").status_code == 200
+        assert pages.get(f"/admin/jobs/{other}/cancel").status_code == 200
+        for path in (
+            f"deliveries/{delivery}/redeliver", f"deliveries/endpoints/{endpoint}/pause",
+            f"deliveries/endpoints/{endpoint}/resume", f"deliveries/endpoints/{endpoint}/sample",
+            f"jobs/{job_id}/retry", f"jobs/{other}/cancel", "logout",
+        ):  # fmt: skip
+            assert pages.post(f"/admin/{path}").status_code in {302, 303, 400}, path
+
+    def one(self, statement: str) -> Any:
+        with self.quiet.connect() as connection:
+            return connection.execute(text(statement)).scalar_one()
 
     def stamped(self, target: str, body: bytes) -> Any:
         then = int(time.time())
@@ -188,7 +223,7 @@ class Journey:
 @contextmanager
 def journey(engine: Engine, quiet: Engine) -> Iterator[Journey]:
     with (
-        serving(engine, openai_webhook_secret=events.SECRET) as service,
+        serving(engine, openai_webhook_secret=events.SECRET, admin_password=PASSWORD) as service,
         stages(engine, hosts=[service.outside.port], DEADLINE_FALLBACK="true") as batches,
         stages(
             engine,

@@ -14,6 +14,7 @@ SMALL = {
     "settings": "a handful of values",
     "model_limits": "a row a model",
     "token_estimates": "a row a model and kind",
+    "webhook_endpoints": "a row a receiver, which the operators' list counts and sorts",
     "worker_heartbeats": "a row a stage of a living process",
 }
 """Tables that may be read whole: they don't grow with what the service has done."""
@@ -22,6 +23,7 @@ OF_OPEN_WORK = {
     "batch_jobs_active": "jobs that have not ended",
     "batch_lots_pending": "lots whose photos are still to be probed",
     "descriptions_submitted": "requests that OpenAI works on",
+    "descriptions_direct": "requests that wait for a direct call",
     "descriptions_calling": "direct calls under way",
     "openai_batches_open": "OpenAI batches that have not ended",
     "webhook_deliveries_due": "deliveries that wait",
@@ -31,6 +33,13 @@ OF_OPEN_WORK = {
 
 PostgreSQL looks for each plan how long an index is by now, and reads it whole only while short.
 """
+
+
+OF_ALL_JOBS = {
+    "batch_jobs_all_newest": "the first page of jobs, newest first, ends with the page",
+    "batch_jobs_by_status": "the number of jobs in each status, from the index alone",
+}
+"""Indexes that the operators' list of jobs reads, one row a job."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +68,7 @@ def test_no_statement_reads_a_whole_index(seen):
     whole = [
         scan
         for scan in plans.scans
-        if scan.index and scan.index not in OF_OPEN_WORK and scan.table not in SMALL
+        if scan.index and scan.index not in OF_OPEN_WORK | OF_ALL_JOBS and scan.table not in SMALL
     ]
     assert not whole, told(whole)
 
@@ -72,7 +81,7 @@ def test_every_route_was_asked(seen):
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith(("/api/", "/openai/"))
     }
-    assert routes == way.asked
+    assert routes == {route for route in way.asked if " /admin" not in route}
 
 
 @pytest.mark.parametrize(
