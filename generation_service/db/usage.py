@@ -5,7 +5,7 @@ were billed and brought none. A cost of 0 beside tokens may be a model without a
 the settings can tell: `core.prices.price_of(row.model, settings.model_prices) is None`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -80,22 +80,6 @@ def since(connection: Connection, day: date, *, client: str | None = None) -> di
         client=client,
     )
     return {_account(row): _tally(row) for row in found}
-
-
-def of_lots(connection: Connection, lots: Collection[int]) -> Mapping[int, Charge]:
-    """Return what was billed for each of these lots (rows of batch_lots) in all its languages."""
-    found = rows(
-        connection,
-        """
-        SELECT lot, CAST(sum(prompt_tokens) AS bigint) AS prompt_tokens,
-               CAST(sum(cached_tokens) AS bigint) AS cached_tokens,
-               CAST(sum(completion_tokens) AS bigint) AS completion_tokens,
-               CAST(sum(cost_nanos) AS bigint) AS cost_nanos
-        FROM descriptions WHERE lot = ANY(CAST(:lots AS bigint[])) GROUP BY lot
-        """,
-        lots=sorted(lots),
-    )
-    return {row.lot: _charge(row) for row in found}
 
 
 def _account(row: Row[Any]) -> Account:

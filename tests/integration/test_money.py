@@ -224,12 +224,3 @@ def test_an_answer_to_an_attempt_that_was_given_up_is_not_booked(world):
         tariff = tariffs.of_batch(world.resources.settings, batch)
         record_answers(connection, batch, [late], tariff)
     assert (hours(world), world.job(job_id).charge) == ({}, Charge())
-
-
-def test_each_lot_is_told_what_it_was_billed(world):
-    world.finish(world.accept(world.lots(2), ["en", "ru"]))
-    lots = [row["id"] for row in world.rows("SELECT id FROM batch_lots")]
-    with world.resources.engine.connect() as connection:
-        found = usage.of_lots(connection, lots)
-    assert sum(charge.cost_nanos for charge in found.values()) == billed(world)[2]
-    assert set(found) == set(lots)
