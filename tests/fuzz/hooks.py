@@ -2,6 +2,7 @@
 
 import json
 import os
+from http import HTTPStatus
 from typing import Any
 
 import schemathesis
@@ -35,14 +36,23 @@ def before_load_schema(_context: HookContext, raw_schema: dict[str, Any]) -> Non
 
 
 @schemathesis.hook
+def filter_query(_context: HookContext, query: dict[str, Any] | None) -> bool:
+    """Leave out an empty list: it isn't sent at all, so nobody could refuse it."""
+    return all(value not in ([], {}) for value in (query or {}).values())
+
+
+@schemathesis.hook
 def before_call(_context: HookContext, _case: Any, kwargs: dict[str, Any]) -> None:
     kwargs["auth"] = _sender
 
 
 @schemathesis.hook
 def after_call(_context: HookContext, _case: Any, response: Response) -> None:
+    if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+        return
+    _sender.succeeded(response.request)
     is_json = response.headers.get("content-type", [""])[0] == "application/json"
-    if response.status_code in (200, 201) and is_json and response.content:
+    if is_json and response.content:
         _sender.known.learn(str(response.request.path_url), response.json())
 
 

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -22,8 +22,8 @@ from generation_service.core.signatures import canonical_json, sign
 from tests.events import signed
 
 JOBS = "jobs"
-DOOMED = "doomed"
-"""Jobs to be deleted, where there are some: the others are still wanted then."""
+OWN_JOBS = ("DELETE", "cancel", "retry")
+"""What asks for these, if there are some, gets no other job: the others are wanted as they are."""
 DELIVERIES = "deliveries"
 ENDPOINTS = "endpoints"
 EVENTS = "/openai/events"
@@ -65,12 +65,15 @@ class Known:
         for kind, place in _PLACES.items():
             first: Sequence[str] = self._first.get(kind, ())
             learned: Sequence[str] = self._learned[kind]
-            if method == "DELETE" and DOOMED in self._first:
-                first = learned = self._first[DOOMED]
-            ids = (first if die % 2 else learned) or first or learned
+            own = self._own_jobs(method, path) if kind == JOBS else ()
+            ids = own or (first if die % 2 else learned) or first or learned
             if ids:
                 path = place.sub(rf"\1/{ids[die // 2 % len(ids)]}", path)
         return path
+
+    def _own_jobs(self, method: str, path: str) -> Sequence[str]:
+        asked = {method, path.rpartition("/")[2]}.intersection(OWN_JOBS)
+        return self._first.get(asked.pop(), ()) if asked else ()
 
 
 def _members(node: object) -> list[tuple[str, object]]:
@@ -85,15 +88,24 @@ def _members(node: object) -> list[tuple[str, object]]:
 
 @dataclass(frozen=True)
 class Sender(AuthBase):
-    """Makes of a request one that the service may take; of one in sixteen an unsigned one."""
+    """Makes of a request one that the service may take; of one in sixteen an unsigned one.
+
+    Only what has succeeded before is spoiled: how far a short run gets is not left to chance.
+    """
 
     key: str
     photo_url: str
     webhook_url: str
     known: Known
+    _succeeded: set[str] = field(default_factory=set)
+
+    def succeeded(self, request: PreparedRequest) -> None:
+        self._succeeded.add(_operation(request))
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         die = _die(request)
+        if _operation(request) not in self._succeeded:
+            die |= 1
         if die % 8:
             request.url = self._with_known_ids(request, die // 8)
             request.headers.pop("X-Client", None)
@@ -134,6 +146,10 @@ class Sender(AuthBase):
         at = str(int(time.time()))
         start = f"{at}.{request.method}.{request.path_url}.".encode()
         request.headers["X-Signature"] = f"t={at},v2={sign(self.key, start + _bytes(request))}"
+
+
+def _operation(request: PreparedRequest) -> str:
+    return f"{request.method} {re.sub(_UUID, '', urlsplit(str(request.url)).path)}"
 
 
 def _die(request: PreparedRequest) -> int:

@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from generation_service.api.openapi import document
 from tests.events import SECRET
 from tests.fuzz.command import RATE_LIMITS, schemathesis
-from tests.fuzz.sender import DELIVERIES, DOOMED, ENDPOINTS, JOBS
+from tests.fuzz.sender import DELIVERIES, ENDPOINTS, JOBS, OWN_JOBS
 from tests.integration.api_service import KEY, serving
 
 Seen = Counter[tuple[str, int]]
@@ -60,18 +60,17 @@ def seen(service) -> Seen:
 
 
 def known_ids(service) -> dict[str, list[str]]:
-    """Jobs that have ended, one of them with a delivery, jobs that have not, and one to delete."""
+    """Jobs that have ended, one with a delivery, jobs that have not, and one for each change."""
     webhook = service.outside.url("/webhook")
-    doomed, *jobs = [service.job() for _ in range(5)]
-    ended = jobs[0]
-    for job in (doomed, *jobs[:2]):
+    deleted, retried, ended, settled, cancelled, *active = [service.job() for _ in range(7)]
+    for job in (deleted, retried, ended, settled):
         service.settle(job, failed=1)
     values = {"job": UUID(ended), "url": webhook}
     delivery = service.run(_INSERT_DELIVERY, **values).scalar_one()
     endpoint = service.run(_INSERT_ENDPOINT, **values).scalar_one()
     return {
-        JOBS: jobs,
-        DOOMED: [doomed],
+        JOBS: [ended, settled, *active],
+        **dict(zip(OWN_JOBS, ([deleted], [cancelled], [retried]), strict=True)),
         DELIVERIES: [f"{ended}/deliveries/{delivery}"],
         ENDPOINTS: [str(endpoint)],
     }
