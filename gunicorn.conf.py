@@ -1,5 +1,6 @@
 """Gunicorn's settings; the scheduler thread starts in each worker, after the fork."""
 
+import gc
 import os
 import resource
 import sys
@@ -62,6 +63,9 @@ def on_starting(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
+    # What was loaded stays: the garbage collector need not go through all of it again and again.
+    gc.collect()
+    gc.freeze()
     worker.wsgi.extensions["worker"].start()
 
 

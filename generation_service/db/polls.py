@@ -56,14 +56,13 @@ def look(
     """
     values = {"key": key, "limit": limit, "seconds": seconds, "client": client, "job_id": job_id}
     row: Any = SimpleNamespace(**_LOOK.run(connection, **values).scalar_one())
-    job = None if row.job is None else _job(row.job)
+    job = None if row.job is None or job_id is None else _job(job_id, row.job)
     return rate_limits.window(row, limit), job, [_batch(b) for b in row.openai_batches or ()]
 
 
-def _job(document: Mapping[str, Any]) -> Job:
-    values = {**document, "id": UUID(document["id"])}
-    values |= {name: _time(document[name]) for name in _TIMES}
-    row: Any = SimpleNamespace(**values)
+def _job(job_id: UUID, document: Mapping[str, Any]) -> Job:
+    times = {name: _time(document[name]) for name in _TIMES}
+    row: Any = SimpleNamespace(**{**document, **times, "id": job_id})
     return job_of(row)
 
 
