@@ -21,8 +21,9 @@ _INTRODUCTION: Final = """\
 <!-- Written by `make docs` from config.py and .env.example; don't change it here. -->
 
 Settings are environment variables; `.env` is read too, and the environment wins. A variable that is
-set but empty counts as unset. A wrong or missing setting stops the start, and all faults are named
-at once. [.env.example](../.env.example) has them all, ready to copy.
+set but empty counts as unset, but for the two `…_REASONING_EFFORT`; leave `WEB_CONCURRENCY` out
+rather than empty, for Gunicorn reads it too. A wrong or missing setting stops the start, and all
+faults are named at once. [.env.example](../.env.example) has them all, ready to copy.
 """
 _HEAD: Final = "| setting | default | must be | what it is for |\n|---|---|---|---|\n"
 _GROUP: Final = re.compile(r"# --- (.+?) -+")

@@ -57,6 +57,8 @@ _ERROR_HEADERS: Final = {
     429: ("Retry-After", "RetryAfter"),
     503: ("Retry-After", "RetryAfter"),
 }
+_COUNTED: Final = ("401", "429")
+"""Answers that tell of a limit even where nothing is signed: whoever fails to prove himself."""
 
 
 def blueprint() -> Blueprint:
@@ -77,7 +79,7 @@ def document() -> Node:
     for operation in operations(described):
         _complete(operation)
     for response in described["components"]["responses"].values():
-        _add_headers(response, signed=True)
+        _add_headers(response, counted=True)
     return described
 
 
@@ -99,9 +101,9 @@ def _complete(operation: Node) -> None:
     operation["parameters"] = [*operation.get("parameters", ()), request_id]
     for status, same in groupby(sorted(codes, key=_status), key=_status):
         operation["responses"].setdefault(str(status), _error_response(status, list(same)))
-    for response in operation["responses"].values():
+    for status, response in operation["responses"].items():
         if "$ref" not in response:
-            _add_headers(response, signed=signed)
+            _add_headers(response, counted=signed or status in _COUNTED)
 
 
 def _status(code: str) -> int:
@@ -140,9 +142,10 @@ def _example(code: str) -> ServiceError:
     )
 
 
-def _add_headers(response: Node, *, signed: bool) -> None:
+def _add_headers(response: Node, *, counted: bool) -> None:
     headers = response.setdefault("headers", {})
     for name, component in COMMON_HEADERS.items():
-        counted = name.startswith("RateLimit")
-        if name == "X-Request-Id" or (signed if counted else _JSON in response.get("content", {})):
+        of_limit = name.startswith("RateLimit")
+        json = _JSON in response.get("content", {})
+        if name == "X-Request-Id" or (counted if of_limit else json):
             headers[name] = {"$ref": f"#/components/headers/{component}"}

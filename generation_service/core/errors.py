@@ -53,7 +53,7 @@ ERRORS: Final[Mapping[str, ErrorKind]] = {
     ),
     "internal_error": ErrorKind(500, "A fault of the service; the request id finds it in the log."),
     "openai_rate_limited": ErrorKind(503, "OpenAI's rate limit is used up; try again later."),
-    "busy": ErrorKind(503, "All slots for synchronous requests are taken."),
+    "busy": ErrorKind(503, "Too much of this is under way just now; send it again a little later."),
     "database_unavailable": ErrorKind(503, "The database did not answer in time."),
 }
 
