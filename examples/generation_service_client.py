@@ -178,12 +178,19 @@ class GenerationServiceClient:
 
 
 def verify_webhook(
-    body: bytes, headers: Mapping[str, str], key: str, *, now: float | None = None
+    body: bytes,
+    headers: Mapping[str, str],
+    key: str,
+    secret: str | None = None,
+    *,
+    now: float | None = None,
 ) -> bool:
     """Tell whether the service signed a webhook; `body` is its raw bytes, before any parsing.
 
     `X-Signature` is one signature, the three headers of Standard Webhooks are another, whose
-    timestamp may be 5 minutes off `now` (Unix seconds). Each that is there must be right.
+    timestamp may be 5 minutes off `now` (Unix seconds). Each that is there must be right. The
+    latter is made with your operator's `secret` for webhooks (`whsec_…`), or without one with the
+    key.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     checks = []
@@ -191,16 +198,20 @@ def verify_webhook(
         expected = "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
         checks.append(hmac.compare_digest(expected.encode(), lower["x-signature"].encode()))
     if "webhook-signature" in lower:
-        checks.append(_is_standard_webhook(body, lower, key, time.time() if now is None else now))
+        secret_bytes = base64.b64decode(secret.removeprefix("whsec_")) if secret else key.encode()
+        at = time.time() if now is None else now
+        checks.append(_is_standard_webhook(body, lower, secret_bytes, at))
     return bool(checks) and all(checks)
 
 
-def _is_standard_webhook(body: bytes, headers: Mapping[str, str], key: str, now: float) -> bool:
+def _is_standard_webhook(
+    body: bytes, headers: Mapping[str, str], secret: bytes, now: float
+) -> bool:
     timestamp = headers.get("webhook-timestamp", "")
     if not re.fullmatch("[0-9]{1,12}", timestamp):
         return False
     signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
-    digest = hmac.new(key.encode(), signed, hashlib.sha256).digest()
+    digest = hmac.new(secret, signed, hashlib.sha256).digest()
     expected = b"v1," + base64.b64encode(digest)
     presented = headers["webhook-signature"].encode().split()
     genuine = any(hmac.compare_digest(expected, one) for one in presented)

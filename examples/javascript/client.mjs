@@ -120,23 +120,25 @@ export class GenerationServiceClient {
 }
 
 // `body` is the Buffer that arrived, before any parsing; `headers` as Node gives them, lower case.
-// There are two signatures; each that is there must be right, and at least one must be.
-export function verifyWebhook(body, headers, key, nowSeconds = Date.now() / 1000) {
+// There are two signatures; each that is there must be right, and at least one must be. The second
+// is made with your operator's `secret` for webhooks (`whsec_…`), or without one with the key.
+export function verifyWebhook(body, headers, key, nowSeconds = Date.now() / 1000, secret = "") {
   const checks = [];
   if ("x-signature" in headers) {
     checks.push(same(headers["x-signature"], `sha256=${hexHmac(key, body)}`));
   }
   if ("webhook-signature" in headers) {
-    checks.push(isStandardWebhook(body, headers, key, nowSeconds));
+    const bytes = secret ? Buffer.from(secret.replace(/^whsec_/, ""), "base64") : key;
+    checks.push(isStandardWebhook(body, headers, bytes, nowSeconds));
   }
   return checks.length > 0 && checks.every(Boolean);
 }
 
-function isStandardWebhook(body, headers, key, nowSeconds) {
+function isStandardWebhook(body, headers, secret, nowSeconds) {
   const timestamp = headers["webhook-timestamp"] ?? "";
   const age = Math.abs(nowSeconds - Number(timestamp));
   if (!/^[0-9]{1,12}$/.test(timestamp) || age > WEBHOOK_TOLERANCE_SECONDS) return false;
-  const signed = createHmac("sha256", key).update(`${headers["webhook-id"]}.${timestamp}.`);
+  const signed = createHmac("sha256", secret).update(`${headers["webhook-id"]}.${timestamp}.`);
   const expected = `v1,${signed.update(body).digest("base64")}`;
   return headers["webhook-signature"].split(" ").some((presented) => same(presented, expected));
 }

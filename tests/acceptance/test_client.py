@@ -1,5 +1,6 @@
 """The Python client to copy, and the one that the first documentation published, word for word."""
 
+import base64
 import contextlib
 import json
 from uuid import uuid4
@@ -8,6 +9,7 @@ import pytest
 import requests
 
 from examples.generation_service_client import GenerationServiceClient, Json, verify_webhook
+from generation_service.core import webhooks
 from tests.acceptance import literal_client
 from tests.running import ROOT
 from tests.servers import Reply
@@ -134,6 +136,21 @@ def test_either_signature_alone_verifies_a_webhook(webhook):
     assert verify_webhook(body, headers, key, now=sent)
     assert verify_webhook(body, only_ours, key)
     assert verify_webhook(body, standard, key, now=sent)
+
+
+def test_a_secret_of_its_own_for_webhooks_is_the_one_that_counts(webhook):
+    body, headers, key, sent = webhook
+    secret = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
+    theirs = webhooks.headers(
+        body=body,
+        signed_by=webhooks.signer(key, secret),
+        delivery_id=headers["webhook-id"],
+        timestamp=sent,
+        attempt=1,
+    )
+    assert verify_webhook(body, theirs, key, secret, now=sent)
+    assert not verify_webhook(body, theirs, key, now=sent)
+    assert not verify_webhook(body, headers, key, secret, now=sent)
 
 
 @pytest.mark.parametrize("name", ["X-Signature", "webhook-id", "webhook-timestamp"])

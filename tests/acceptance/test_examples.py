@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 
+from generation_service.core.webhooks import standard_secret
 from tests.running import ROOT
 from tests.servers import Reply
 from tests.waiting import until
@@ -127,18 +128,23 @@ def test_javascript_writes_numbers_as_the_service_reads_them_back():
 @pytest.mark.parametrize("vector", VECTORS["webhooks"], ids=range(len(VECTORS["webhooks"])))
 def test_javascript_verifies_webhooks_and_nothing_else(vector):
     script = """
-      const [body, headers, key, sent] = JSON.parse(argument[0]);
+      const [body, headers, key, sent, secret] = JSON.parse(argument[0]);
       const check = (text, more, now) =>
         client.verifyWebhook(Buffer.from(text), { ...headers, ...more }, key, now);
       console.log(JSON.stringify([
         check(body, {}, sent), check(body + " ", {}, sent), check(body, {}, sent + 301),
         check(body, { "x-signature": "é" }, sent), check(body, { "webhook-id": "other" }, sent),
-        client.verifyWebhook(Buffer.from(body), {}, key, sent)]));"""
+        client.verifyWebhook(Buffer.from(body), {}, key, sent),
+        client.verifyWebhook(Buffer.from(body), headers, "other", sent, secret),
+        client.verifyWebhook(Buffer.from(body), { "webhook-id": headers["webhook-id"],
+          "webhook-timestamp": headers["webhook-timestamp"],
+          "webhook-signature": headers["webhook-signature"] }, "other", sent, secret)]));"""
     names = ["X-Signature", "webhook-id", "webhook-timestamp", "webhook-signature"]
     headers = {name.lower(): vector[name] for name in names}
     sent = int(vector["webhook-timestamp"])
-    checks = javascript(script, json.dumps([vector["body"], headers, vector["key"], sent]))
-    assert checks == [True, False, False, False, False, False]
+    secret = standard_secret(vector["key"])
+    checks = javascript(script, json.dumps([vector["body"], headers, vector["key"], sent, secret]))
+    assert checks == [True, False, False, False, False, False, False, True]
 
 
 @needs_node
