@@ -20,8 +20,9 @@ MOST_COUNTED: Final = 100_000
 class Queue:
     """What waits: `oldest_seconds` is the age of the first in it, None of an empty one.
 
-    images: lots whose photos are to be probed. vision, translation: requests to be put to OpenAI.
-    openai_vision, openai_translation: those that are in OpenAI's hands. deliveries: webhooks that
+    images: lots whose photos are to be probed. vision, translation: requests to be put to OpenAI,
+    those too whose OpenAI batch it has not taken yet. openai_vision, openai_translation: those that
+    are in OpenAI's hands. deliveries: webhooks that
     are due or will be tried again. paused: those whose endpoint is paused.
     """
 
@@ -48,16 +49,19 @@ _QUEUES: Final = """
         FROM batch_jobs WHERE status IN ('pending', 'processing', 'translating')
         ORDER BY created_at LIMIT :most
     ), at_openai AS MATERIALIZED (
-        SELECT b.kind, s.job_id, sum(greatest(s.requests - s.completed - s.failed, 0)) AS requests,
+        SELECT b.kind, s.job_id, b.status IN ('building', 'uploaded') AS untaken,
+               sum(greatest(s.requests - s.completed - s.failed, 0)) AS requests,
                min(b.created_at) AS since
         FROM openai_batches b JOIN job_openai_batches s ON s.openai_batch = b.id
-        WHERE b.status <> 'settled' GROUP BY b.kind, s.job_id
+        WHERE b.status <> 'settled' GROUP BY b.kind, s.job_id, untaken
     ), waiting AS (
         SELECT k.kind, j.id, j.run_started_at,
                greatest(CASE k.kind WHEN 'vision' THEN j.vision ELSE j.translation END
                         - coalesce(o.requests, 0), 0) AS requests
         FROM job j CROSS JOIN (VALUES ('vision'), ('translation')) AS k (kind)
-        LEFT JOIN at_openai o ON o.kind = k.kind AND o.job_id = j.id
+        LEFT JOIN (
+            SELECT kind, job_id, sum(requests) AS requests FROM at_openai GROUP BY kind, job_id
+        ) o ON o.kind = k.kind AND o.job_id = j.id
     ), delivery AS MATERIALIZED (
         SELECT CASE WHEN next_attempt_at IS NULL THEN 'paused' ELSE 'deliveries' END AS name,
                CASE WHEN attempts_before = 0 THEN created_at
@@ -74,7 +78,8 @@ _QUEUES: Final = """
         ) first ON true
         WHERE w.requests > 0
         UNION ALL
-        SELECT 'openai_' || kind, requests, since FROM at_openai WHERE requests > 0
+        SELECT CASE WHEN untaken THEN kind ELSE 'openai_' || kind END, requests, since
+        FROM at_openai WHERE requests > 0
         UNION ALL
         SELECT name, count(*), min(since) FROM delivery GROUP BY name
     )

@@ -35,6 +35,7 @@ def test_work_is_counted_in_the_queue_it_waits_in(engine, world):
     probe.tick(world.resources, go_on)
     assert depths(engine) == {"vision": 5}
     pack.tick(world.resources, go_on)
+    assert depths(engine) == {"vision": 5}  # it has not been taken yet
     submit.tick(world.resources, go_on)
     assert depths(engine) == {"openai_vision": 5}
     world.run_until(lambda: "translation" in depths(engine) or done(world, job_id))
