@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from generation_service.core.cost_estimates import Share
 from generation_service.core.lanes import Lane
 from generation_service.core.lots import GenerationRequest
-from generation_service.core.prices import usd
+from generation_service.core.prices import shown_nanos, usd
 from generation_service.core.times import timestamp
 
 
@@ -36,7 +36,7 @@ class Estimate:
         """None: there is no limit, or no price."""
         if self.limit_nanos is None or self.cost_nanos is None:
             return None
-        return self.cost_nanos > self.limit_nanos
+        return shown_nanos(self.cost_nanos) > self.limit_nanos
 
     def document(self) -> dict[str, object]:
         request, total = self.request, self.vision + self.translation

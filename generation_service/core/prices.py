@@ -105,7 +105,12 @@ def nanos(usd: float | Decimal) -> int:
 
 def usd(nanodollars: int) -> float:
     """Nanodollars for people and JSON: US dollars, to the millionth."""
-    return round(nanodollars / NANOS_PER_USD, 6)
+    return shown_nanos(nanodollars) / NANOS_PER_USD
+
+
+def shown_nanos(nanodollars: int) -> int:
+    """Nanodollars as `usd` shows them: a sum is to pass the limit that was copied from it."""
+    return 1000 * _half_up(nanodollars, 1000)
 
 
 def _half_up(numerator: int, denominator: int) -> int:
