@@ -61,7 +61,9 @@ def _collect(resources: Resources, batch: ClaimedBatch) -> None:
 
     def settled(connection: Connection) -> None:
         openai_batches.move(connection, batch, OpenAIBatchStatus.SETTLED)
-        token_estimates.learn(connection, batch.model, batch.kind, sum(usages, Usage()))
+        simulated = bool(resources.openai.simulated)
+        usage = sum(usages, Usage())
+        token_estimates.learn(connection, batch.model, batch.kind, usage, simulated=simulated)
 
     transaction(resources.engine, settled)
     _log.info("openai_batch_settled", openai_batch=str(batch.id), openai_id=batch.openai_id)

@@ -31,14 +31,13 @@ if TYPE_CHECKING:
 
 _NEWEST_HOURS: Final = 1_000
 """Rows of usage_hours that are looked at: at least days of a busy deployment, in a millisecond."""
-_OPENAI: Final = "https://api.openai.com/"
 _A_CUSTOM_ID: Final = "123456789-1"
 
 
 def estimate(connection: Connection, resources: Resources, request: GenerationRequest) -> Estimate:
     """Estimate the order; no photo is fetched, and nothing is stored."""
     settings = resources.settings
-    models = _models(connection, settings)
+    models = _models(connection, settings, simulated=bool(resources.openai.simulated))
     wanted = len(request.lots) * len(translations(request.languages))
     vision = cost_estimates.vision(request.lots.groups, settings.image_detail, models[Kind.VISION])
     translation = cost_estimates.translation(wanted, models[Kind.TRANSLATION])
@@ -100,14 +99,14 @@ def _limit(settings: "Config", request: GenerationRequest) -> int | None:
     return min((nanos(limit) for limit in limits if limit is not None), default=None)
 
 
-def _models(connection: Connection, settings: "Config") -> dict[Kind, Model]:
+def _models(connection: Connection, settings: "Config", *, simulated: bool) -> dict[Kind, Model]:
     names = {Kind.VISION: settings.vision_model, Kind.TRANSLATION: settings.translation_model}
     efforts = {
         Kind.VISION: settings.vision_reasoning_effort,
         Kind.TRANSLATION: settings.translation_reasoning_effort,
     }
-    worth = token_estimates.every(connection)
-    texts = _texts(connection, settings, names)
+    worth = token_estimates.every(connection, simulated=simulated)
+    texts = _texts(connection, names, simulated=simulated)
     return {
         kind: Model(
             price=price_of(name, settings.model_prices),
@@ -120,15 +119,14 @@ def _models(connection: Connection, settings: "Config") -> dict[Kind, Model]:
 
 
 def _texts(
-    connection: Connection, settings: "Config", models: Mapping[Kind, str]
+    connection: Connection, models: Mapping[Kind, str], *, simulated: bool
 ) -> dict[Kind, Texts]:
     """What texts were billed of late. Simulated ones tell nothing of OpenAI, only of a stand-in."""
-    real = settings.openai_base_url.startswith(_OPENAI)
     found = usage.of_late(connection, set(models.values()), newest=_NEWEST_HOURS)
     texts = {}
     for each in sorted(found, key=lambda each: not each.simulated):
         known = models[each.kind] == each.model and each.completed >= ENOUGH_TEXTS
-        if known and not (each.simulated and real):
+        if known and (simulated or not each.simulated):
             texts[each.kind] = Texts(each.completed, each.prompt_tokens, each.completion_tokens)
     return texts
 

@@ -55,7 +55,7 @@ def _pack(connection: Connection, resources: Resources) -> bool:
     taken = {share.openai_batch for share in shares if share.open}
     if not ready or len(taken) >= settings.max_active_openai_batches:
         return False
-    learned = token_estimates.every(connection)
+    learned = token_estimates.every(connection, simulated=bool(resources.openai.simulated))
     in_flight = [_flight(share, learned) for share in shares]
     queues = boarded(_queues(connection, resources, ready, learned), in_flight)
     limits = {model: _limit(model, settings.max_enqueued_tokens, known) for model in turn}

@@ -85,9 +85,9 @@ def test_the_pause_doubles_while_what_goes_after_it_is_refused_too(engine):
     assert pause(engine) == pytest.approx(30)
 
 
-def usages(engine):
+def usages(engine, *, simulated=False):
     with engine.connect() as connection:
-        return token_estimates.every(connection)
+        return token_estimates.every(connection, simulated=simulated)
 
 
 def test_settled_batches_teach_what_their_completed_lines_were_billed(world):
@@ -103,14 +103,16 @@ def test_settled_batches_teach_what_their_completed_lines_were_billed(world):
         if kind is Kind.TRANSLATION:
             model = world.resources.settings.translation_model
         assert row["lines"] == completed
-        assert usages(world.resources.engine)[model, kind] == Usage(row["estimated"], row["prompt"])
+        learned = usages(world.resources.engine, simulated=True)
+        assert learned[model, kind] == Usage(row["estimated"], row["prompt"])
+    assert usages(world.resources.engine) == {}
 
 
 def test_recent_usage_counts_more(engine):
     for prompt in (200_000_000, 50_000_000):
         with engine.begin() as connection:
             usage = Usage(200_000_000, prompt)
-            token_estimates.learn(connection, "m", Kind.VISION, usage)
+            token_estimates.learn(connection, "m", Kind.VISION, usage, simulated=False)
     learned = usages(engine)["m", Kind.VISION]
     assert learned == Usage(240_000_000, 90_000_000)
 
@@ -122,7 +124,7 @@ def test_what_is_packed_and_what_is_in_flight_are_corrected_alike(engine, billed
         if billed:
             with engine.begin() as connection:
                 usage = Usage(1_000_000, billed)
-                token_estimates.learn(connection, TERRA, Kind.VISION, usage)
+                token_estimates.learn(connection, TERRA, Kind.VISION, usage, simulated=False)
         giant(world, 5_000)
         pack.tick(world.resources, go_on)
         packed = [row["requests"] for row in world.rows("SELECT requests FROM openai_batches")]
