@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from generation_service.admin import site
 from generation_service.api import routes
@@ -19,6 +19,7 @@ from generation_service.cli import commands
 from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
 from generation_service.db import operations
+from generation_service.db.availability import is_writable
 from generation_service.db.embedded import acquire
 from generation_service.db.engine import (
     ENGINE_OPTIONS,
@@ -64,7 +65,7 @@ def create_app(config: "Config") -> Flask:
         app,
         resources,
         bodies,
-        database_alive=lambda: _answers(engine),
+        database_alive=lambda: is_writable(engine),
         stages_tick=worker.is_ticking,
     )
     site.register(app, resources, bodies)
@@ -109,9 +110,3 @@ def _resources(engine: Engine, config: "Config") -> Resources:
         settings=config,
         deployment=deployment,
     )
-
-
-def _answers(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    return True

@@ -31,7 +31,10 @@ class Latest(Generic[_T]):
         *,
         fresh: float = FRESH_SECONDS,
         patience: float = PATIENCE_SECONDS,
+        begin: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
+        """`begin` runs a look; in a thread, unless it is told otherwise."""
+        self._begin = begin or _in_thread
         self._look = look
         self._fresh = fresh
         self._patience = patience
@@ -49,7 +52,15 @@ class Latest(Generic[_T]):
             if stale and self._ended.is_set():
                 self._ended.clear()
                 self._began = time.monotonic()
-                Thread(target=in_context(self._run), daemon=True).start()
+                self._start()
+
+    def _start(self) -> None:
+        try:
+            self._begin(in_context(self._run))
+        except RuntimeError:  # there may be no more threads; the next caller tries again
+            log.exception("health_check_failed")
+            self._found = None
+            self._ended.set()
 
     def get(self) -> _T | None:
         """What was found, waiting for a look under way while patience lasts."""
@@ -70,6 +81,10 @@ class Latest(Generic[_T]):
             self._found = found
             self._ended_at = time.monotonic()
             self._ended.set()
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    Thread(target=work, daemon=True).start()
 
 
 class Pulse:

@@ -34,6 +34,7 @@ REPLAY_HOURS: Final = 24
 MAX_PAGE: Final = 100
 DEFAULT_PAGE: Final = 10
 REQUEST_STATEMENT_SECONDS: Final = 25
+STAGE_LOCK_SECONDS: Final = 60  # cancelling a million requests holds a job for half of that
 KEEP_SECONDS: Final = 5.0
 RESULTS_PAGE_TEXTS: Final = 1_500  # about a megabyte in one statement: lots times languages
 
@@ -46,6 +47,8 @@ IMAGES_IN_FLIGHT: Final = 512
 IMAGES_PER_HOST: Final = 256
 PARK_AFTER_FAILED_CONNECTS: Final = 50
 PARK_SECONDS: Final = 60.0
+ABSENCE_SECONDS: Final = 0.5  # that nobody looks after transfers and yet counts as there
+MAX_REPEATS: Final = 2  # of a photo's request that may have failed for our absence
 
 # OpenAI's Batch API guide: 50,000 lines and 200 MB a file; the margin covers the last line.
 MAX_BATCH_REQUESTS: Final = 50_000
@@ -91,6 +94,8 @@ ENDPOINT_FAILING_DAYS: Final = 5
 GOOD_PASSWORD_CHARS: Final = 12
 ADMIN_LOGINS_A_MINUTE: Final = 5
 ADMIN_SESSION_HOURS: Final = 12
+MAX_IDLE_BODY_BYTES: Final = 64 * 1024  # of a request whose body nobody reads, but is signed
+MAX_VALIDATION_BYTES: Final = 4 * MIB  # a hundred URLs of the greatest length, all of it escaped
 MAX_ADMIN_FORM_BYTES: Final = 256 * 1024
 MAX_ADMIN_FORM_FIELDS: Final = 1_000
 ADMIN_PAGE_ROWS: Final = 50

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import Engine, ExceptionContext, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 # SQLSTATEs: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _READ_ONLY: Final = "25006"
+_WRITABLE: Final = text("SELECT NOT CAST(current_setting('transaction_read_only') AS bool)")
 _PROGRAM_LIMIT_EXCEEDED: Final = "54"  # this class is operational to the driver, yet lasting
 
 
@@ -28,6 +29,15 @@ def is_unavailable(error: BaseException) -> bool:
 def sqlstate(error: DBAPIError) -> str:
     """PostgreSQL's five characters; empty when the error is the driver's or the network's."""
     return getattr(error.orig, "pgcode", None) or ""
+
+
+def is_writable(engine: Engine) -> bool:
+    """Whether the server answers, and takes changes: no request does without."""
+    with engine.connect() as connection:
+        writable: bool = connection.execute(_WRITABLE).scalar_one()
+        if not writable:
+            connection.invalidate()  # after a failover, the next one may reach the new primary
+        return writable
 
 
 def leave_read_only_servers(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
+from generation_service.core.limits import REQUEST_STATEMENT_SECONDS, STAGE_LOCK_SECONDS
 from generation_service.db.availability import leave_read_only_servers
 
 register_uuid()  # type: ignore[no-untyped-call]
@@ -21,6 +21,9 @@ register_uuid()  # type: ignore[no-untyped-call]
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _PING_AFTER_SECONDS = 5.0
 _RESTING_SINCE = "resting since"
+_UNHURRIED = text(
+    f"SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '{STAGE_LOCK_SECONDS}s'"
+)
 MIGRATION_LOCK = 0x67656E73  # any constant will do, as long as every process uses the same
 
 ENGINE_OPTIONS: dict[str, Any] = {
@@ -88,8 +91,11 @@ def _is_alive(engine: Engine, connection: Any) -> bool:
 
 
 def lift_statement_timeout(connection: Connection) -> None:
-    """For this transaction: nobody waits for its statements."""
-    limit_statements(connection, 0)
+    """For this transaction: nobody waits for its statements, though they don't wait for ever.
+
+    Whoever forgot a transaction that holds a row's lock must be noticed, not waited for.
+    """
+    connection.execute(_UNHURRIED)
 
 
 def limit_statements(connection: Connection, seconds: int) -> None:

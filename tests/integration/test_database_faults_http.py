@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
+from generation_service.db.availability import is_writable
 from generation_service.db.engine import ENGINE_OPTIONS
+from generation_service.pipeline.transactions import transaction
 from tests.integration.api_service import OTHER_KEY, serving
 from tests.integration.saboteur import Fault, Saboteur
 from tests.integration.signed_routes import signed_routes
@@ -230,6 +232,20 @@ def test_a_pool_used_up_is_a_503_and_no_hang(database_url):
         assert service.ask("/batch-status/{job_id}", job).status_code == 200
         assert service.outside.hits(CHAT) == 0
     small.dispose()
+
+
+def test_a_read_only_server_is_no_healthy_one(engine):
+    with engine.begin() as connection:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    assert [is_writable(engine), is_writable(engine)] == [False, True]
+
+
+def test_stages_don_t_wait_for_ever_for_a_row_that_somebody_holds(engine):
+    show = text("SHOW lock_timeout")
+    waits = transaction(engine, lambda connection: connection.execute(show).scalar_one())
+    assert waits == "1min"
+    with engine.begin() as connection:
+        assert connection.execute(show).scalar_one() == "0"
 
 
 def test_a_read_only_server_is_left_for_the_new_primary(service, engine):

@@ -1,8 +1,8 @@
 """Health is asked seldom, and never waited for long."""
 
-from threading import Event
+from threading import Event, Thread
 
-from generation_service.api.health import Pulse
+from generation_service.api.health import Latest, Pulse
 
 
 def test_a_check_that_says_yes_beats():
@@ -29,3 +29,16 @@ def test_a_check_that_hangs_counts_as_no_and_is_not_asked_again():
     pulse = Pulse(lambda: next(questions) and release.wait(), patience=0.01)
     assert [pulse.beats() for _ in range(5)] == [False] * 5
     release.set()
+
+
+def test_a_look_that_could_not_begin_found_nothing_and_the_next_one_begins():
+    tries = []
+
+    def begin(look):
+        tries.append(look)
+        if len(tries) == 1:
+            raise RuntimeError("can't start new thread")
+        Thread(target=look).start()
+
+    latest = Latest(lambda: "seen", begin=begin)
+    assert [latest.get(), latest.get()] == [None, "seen"]
