@@ -17,6 +17,7 @@ from generation_service.api.responses import json_response
 from generation_service.api.slots import Slots
 from generation_service.core.idempotency import Identity, InvalidKeyError, identity
 from generation_service.core.images import too_few
+from generation_service.core.limits import MAX_VALIDATION_BYTES
 from generation_service.core.signatures import canonical_json
 from generation_service.pipeline.estimate import estimate
 from generation_service.pipeline.repeat import Answer
@@ -66,7 +67,7 @@ def blueprint(
     @routes.post("/test-image-validation")
     def test_image_validation() -> Response:
         signature = guards.body_signature(request)
-        members = bodies.json_object(request, signature.sent)
+        members = bodies.limited_to(MAX_VALIDATION_BYTES).json_object(request, signature.sent)
         client = ANYONE
         if settings.allow_unsigned_image_validation:
             guards.anyone(request)

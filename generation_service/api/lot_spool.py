@@ -48,7 +48,7 @@ class LotSpool:
         group.lots += 1
         group.info_bytes += info_bytes
         group.url_chars += url_chars
-        return url_chars + info_bytes
+        return url_chars + info_bytes + len(lot.lot_id) + len(lot.webhook_url or "")
 
     @property
     def first(self) -> Lot:

@@ -23,6 +23,7 @@ from generation_service.api.body import BodyReader
 from generation_service.api.database import DatabaseClock
 from generation_service.api.guards import Guards
 from generation_service.api.limits import RateLimits
+from generation_service.core.limits import MAX_IDLE_BODY_BYTES
 from generation_service.pipeline.resources import Resources
 
 
@@ -64,6 +65,6 @@ def _guards(resources: Resources, rate_limits: RateLimits, bodies: BodyReader) -
         trusted_proxies=settings.trusted_proxies,
         poll=rate_limits.poll,
         count_bad=rate_limits.bad_signature,
-        read_body=bodies.as_sent,
+        read_body=bodies.limited_to(MAX_IDLE_BODY_BYTES).as_sent,
         now=DatabaseClock(resources.engine).now,
     )

@@ -55,6 +55,20 @@ def test_a_captured_request_is_refused_when_anything_is_changed_on_every_endpoin
             assert answer.status_code == request.refusal[0], changed
 
 
+def test_a_body_that_nobody_reads_is_a_small_one(service):
+    """Whoever has no key makes the service hold none of it."""
+    for method, path in (
+        ("GET", "/api/v1/batch-jobs"),
+        ("POST", "/api/v1/webhook-endpoints/x/test"),
+    ):
+        answer = service.client.open(
+            path, method=method, data=b"x" * 70_000, headers={"X-Signature": "t=1,v2=" + "0" * 64}
+        )
+        assert error(answer) == (413, "request_too_large"), path
+    answer = service.client.post("/api/v1/test-image-validation", data=b" " * 5_000_000)
+    assert error(answer) == (413, "request_too_large")
+
+
 def test_scheme_1_can_be_turned_off_on_every_endpoint(engine):
     with serving(engine, accept_v1_signatures=False) as service:
         for request in signed_routes(service.app):
