@@ -10,7 +10,6 @@ from datetime import timedelta
 from hashlib import sha256
 from secrets import token_hex
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from flask import Flask, Request, request, session
@@ -19,7 +18,7 @@ from sqlalchemy import Engine
 from structlog.contextvars import bind_contextvars
 
 from generation_service.api.database import request_transaction
-from generation_service.api.senders import sender_of
+from generation_service.api.senders import asked_host, sender_of
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import ADMIN_LOGINS_A_MINUTE, ADMIN_SESSION_HOURS
 from generation_service.core.settings import Network
@@ -76,7 +75,7 @@ class _Cookie(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         del app
-        return urlsplit(f"//{request.host}").hostname not in _LOOPBACK
+        return asked_host(request) not in _LOOPBACK
 
 
 def install_sessions(app: Flask, engine: Engine, password: str, secret: str | None) -> None:

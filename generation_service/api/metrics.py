@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Request, Response, request
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 
 from generation_service.api.guards import Guards
 from generation_service.api.health import Latest
+from generation_service.api.senders import asked_host
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import (
     METRICS_FRESH_SECONDS,
@@ -76,7 +76,7 @@ def _from_here(request: Request) -> None:
     """
     old = request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
     forwarded = old or any(name in request.headers for name in _FORWARDED)
-    name = urlsplit(f"//{request.host}").hostname or ""
+    name = asked_host(request)
     asked_here = name == "localhost" or _is_loopback(name)
     if forwarded or not asked_here or not _is_loopback(request.remote_addr or ""):
         raise ServiceError("metrics_not_open", _NOT_OPEN)

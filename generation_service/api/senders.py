@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
 from flask import Request
 
@@ -16,6 +17,14 @@ def sender_of(request: Request, trusted: Sequence[Network]) -> str:
     """The address that bad signatures of a request count against."""
     forwarded = ",".join(request.headers.getlist("X-Forwarded-For"))
     return sender(request.remote_addr or "", forwarded, trusted)
+
+
+def asked_host(request: Request) -> str:
+    """The name or address in the Host header, without its port; "" for what is none."""
+    try:
+        return urlsplit(f"//{request.host}").hostname or ""
+    except ValueError:  # brackets without an address in them
+        return ""
 
 
 def sender(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
-from generation_service.api.senders import sender, sender_of
+from generation_service.api.senders import asked_host, sender, sender_of
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "192.168.1.1/32", "2001:db8:aaaa::/48")))
 
@@ -68,3 +68,17 @@ def test_several_headers_are_read_as_one():
 def test_a_sender_is_always_a_short_text(peer, forwarded):
     assert len(sender(peer, forwarded, PROXIES)) <= 43
     assert len(sender("10.0.0.1", forwarded, PROXIES)) <= 43
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("localhost:5000", "localhost"),
+        ("[::1]:5000", "::1"),
+        ("[:::::]", ""),
+        ("[::1", ""),
+        ("", ""),
+    ],
+)
+def test_a_host_header_is_read_for_what_it_names(host, name):
+    assert asked_host(Request({"HTTP_HOST": host, "SERVER_NAME": ""})) == name
