@@ -5,12 +5,12 @@ caller knows whether asking again could pay twice. Answers are read leniently by
 sends, signs and encodes, but servers that are not OpenAI's rarely fit its models.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
-from pathlib import Path
-from typing import Final, Protocol, TypeVar, cast
+from typing import IO, Final, Protocol, TypeVar, cast
 
 import httpx2
 import openai
@@ -128,23 +128,26 @@ class OpenAIClient:
             openai_errors.note(reply.code)
         return reply, False
 
-    def upload(self, path: Path, *, expires_after_days: int) -> str:
-        """The id of the new input file; large ones are given the time that they need."""
+    def upload(self, content: IO[bytes], *, name: str, expires_after_days: int) -> str:
+        """The id of the new input file; large ones are given the time that they need.
+
+        `content` can be sought in, and is sent from its beginning.
+        """
         files = self._sdk.files.with_raw_response
-        seconds = self._timeout + path.stat().st_size / _UPLOAD_BYTES_PER_SECOND
-        with path.open("rb") as content:
-            answer = self._object(
-                lambda timeout: files.create(
-                    file=(path.name, content, "application/jsonl"),
-                    purpose="batch",
-                    expires_after={
-                        "anchor": "created_at",
-                        "seconds": expires_after_days * _DAY_SECONDS,
-                    },
-                    timeout=timeout,
-                ),
-                Deadline.after(seconds),
-            )
+        seconds = self._timeout + content.seek(0, os.SEEK_END) / _UPLOAD_BYTES_PER_SECOND
+        content.seek(0)
+        answer = self._object(
+            lambda timeout: files.create(
+                file=(name, content, "application/jsonl"),
+                purpose="batch",
+                expires_after={
+                    "anchor": "created_at",
+                    "seconds": expires_after_days * _DAY_SECONDS,
+                },
+                timeout=timeout,
+            ),
+            Deadline.after(seconds),
+        )
         file_id = as_id(answer.get("id"))
         if file_id is None:
             raise OpenAIMeaningless("OpenAI answered the upload without the file's id.")

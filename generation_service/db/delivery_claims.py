@@ -127,6 +127,7 @@ _CLAIM: Final = """
             SELECT id, client, next_attempt_at FROM webhook_deliveries d
             WHERE d.status = 'pending' AND d.host = h.host AND d.next_attempt_at <= now()
               AND (d.lease_expires_at IS NULL OR d.lease_expires_at < now())
+              AND d.lease_token IS DISTINCT FROM :token
               AND (d.attempt_count > d.attempts_before
                    OR d.next_attempt_at <= now() - make_interval(secs => :first_delay))
             ORDER BY d.next_attempt_at
@@ -153,6 +154,7 @@ _CLAIM: Final = """
             ORDER BY next_attempt_at, id LIMIT :limit
         ) AND d.status = 'pending' AND d.next_attempt_at <= now()
           AND (d.lease_expires_at IS NULL OR d.lease_expires_at < now())
+          AND d.lease_token IS DISTINCT FROM :token
         FOR UPDATE OF d SKIP LOCKED
     )
     UPDATE webhook_deliveries d SET

@@ -107,7 +107,8 @@ _CLAIM: Final = """
         SELECT j.id, j.created_at FROM batch_jobs j
         WHERE j.status = ANY(CAST(:active AS text[])) AND j.id <> ALL(CAST(:busy AS uuid[]))
           AND EXISTS (SELECT 1 FROM batch_lots l WHERE l.job_id = j.id AND l.status = 'pending'
-                      AND (l.lease_expires_at IS NULL OR l.lease_expires_at < now()))
+                      AND (l.lease_expires_at IS NULL OR l.lease_expires_at < now())
+                      AND l.lease_token IS DISTINCT FROM :token)
         ORDER BY j.created_at LIMIT :limit
     ), picked AS MATERIALIZED (
         SELECT l.*, row_number() OVER (PARTITION BY w.id ORDER BY l.position) AS turn,
@@ -116,6 +117,7 @@ _CLAIM: Final = """
             SELECT id, position, cardinality(image_urls) AS photos FROM batch_lots
             WHERE job_id = w.id AND status = 'pending'
               AND (lease_expires_at IS NULL OR lease_expires_at < now())
+              AND lease_token IS DISTINCT FROM :token
             ORDER BY position
             LIMIT greatest(1, :limit / (SELECT count(*) FROM waiting))
             FOR UPDATE SKIP LOCKED

@@ -9,7 +9,6 @@ is still on its way must fail; only when the batch is still not there is everyth
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import IO
 
 import structlog
@@ -72,12 +71,13 @@ def _bring(resources: Resources, batch: ClaimedBatch) -> None:
         return
     if _waits(resources, batch, creations.wait):
         return
-    with tempfile.NamedTemporaryFile(prefix=INPUT_PREFIX, suffix=".jsonl") as spool:
+    with tempfile.TemporaryFile() as spool:  # without a name: a process that is killed leaves none
         written = _write(resources, batch, spool)
         if not written:
             _move(resources, batch, OpenAIBatchStatus.SETTLED)
             return
-        file_id = resources.openai.upload(Path(spool.name), expires_after_days=FILE_DAYS)
+        name = f"{INPUT_PREFIX}{batch.id}.jsonl"
+        file_id = resources.openai.upload(spool, name=name, expires_after_days=FILE_DAYS)
     _move(resources, batch, OpenAIBatchStatus.UPLOADED, input_file_id=file_id)
     if _remaining(resources, batch) < written:  # a job was cancelled while we uploaded
         resources.openai.delete_file(file_id)

@@ -28,10 +28,10 @@ def two_at_once(world):
         yield first, second
 
 
-def claim_lots(connection, limit, photos=1_000, busy=()):
+def claim_lots(connection, limit, photos=1_000, busy=(), token=None):
     found = lots.claim(
         connection,
-        token=uuid4(),
+        token=token or uuid4(),
         limit=limit,
         lease_seconds=LEASE_SECONDS,
         photos=photos,
@@ -59,6 +59,18 @@ def test_lots_are_claimed_up_to_a_number_of_photos_but_one_whatever_it_has(world
     with world.resources.engine.begin() as connection:
         sizes = [len(claim_lots(connection, limit=9, photos=photos)) for photos in (24, 25, 3)]
     assert sizes == [3, 3, 1]
+
+
+def test_who_overslept_its_leases_gets_nothing_that_it_holds_already(world):
+    """It works on those still; another process may take them."""
+    world.accept(world.lots(2), ["en"])
+    token = uuid4()
+    with world.resources.engine.begin() as connection:
+        held = claim_lots(connection, limit=1, token=token)
+    world.execute("UPDATE batch_lots SET lease_expires_at = now() - interval '1 s'")
+    with world.resources.engine.begin() as connection:
+        assert claim_lots(connection, limit=2, token=token).isdisjoint(held)
+        assert claim_lots(connection, limit=2) == held
 
 
 def test_jobs_take_turns_and_busy_ones_get_none(world):

@@ -6,6 +6,7 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from generation_service.core.limits import WEBHOOK_AHEAD, WEBHOOK_SLOTS_PER_CLIENT
 from generation_service.core.status import DeliveryStatus
@@ -56,6 +57,19 @@ def test_what_is_held_already_takes_its_places(box):
     assert len(claim(box, token=token, limit=3)) == 3
     assert len(claim(box, token=token)) == 1
     assert claim(box, token=token) == []
+
+
+def test_who_overslept_its_leases_gets_nothing_that_it_holds_already(box):
+    """It may be sending it still; another process sends it as the same attempt."""
+    box.delivery(box.job("http://h.test/"))
+    token = uuid4()
+    [held] = claim(box, token=token)
+    with box.resources.engine.begin() as connection:
+        overslept = "UPDATE webhook_deliveries SET lease_expires_at = now() - interval '1 s'"
+        connection.execute(text(overslept))
+    assert claim(box, token=token) == []
+    [taken] = claim(box)
+    assert (taken.id, taken.attempt) == (held.id, held.attempt)
 
 
 def test_a_host_is_served_by_one_process_at_a_time(box):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
+from io import BytesIO
 
 import pytest
 
@@ -19,9 +19,8 @@ from generation_service.clients.openai_api import (
 )
 from tests.servers import LoopbackServer, Reply, redirect
 
-INPUT = Path(__file__)  # any file will do
 CALLS: dict[str, Callable[[OpenAIClient], object]] = {
-    "upload": lambda openai: openai.upload(INPUT, expires_after_days=1),
+    "upload": lambda openai: openai.upload(BytesIO(b"{}"), name="i", expires_after_days=1),
     "create": lambda openai: openai.create_batch(input_file_id="file-1", metadata={}),
     "retrieve": lambda openai: openai.retrieve_batch("batch-1"),
     "cancel": lambda openai: openai.cancel_batch("batch-1"),

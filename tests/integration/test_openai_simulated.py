@@ -1,7 +1,7 @@
 """The client and the simulator understand each other, from upload to deletion."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from io import BytesIO
 
 import pytest
 
@@ -32,10 +32,9 @@ def openai() -> Iterator[OpenAIClient]:
 
 
 @pytest.fixture
-def input_file(openai: OpenAIClient, tmp_path: Path) -> str:
-    path = tmp_path / "input.jsonl"
-    path.write_bytes(batch_line("one", BODY) + batch_line("two", BODY))
-    return openai.upload(path, expires_after_days=30)
+def input_file(openai: OpenAIClient) -> str:
+    content = BytesIO(batch_line("one", BODY) + batch_line("two", BODY))
+    return openai.upload(content, name="input.jsonl", expires_after_days=30)
 
 
 def ended(openai: OpenAIClient, batch: BatchState) -> BatchState:

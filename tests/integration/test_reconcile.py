@@ -1,5 +1,7 @@
 """`openai reconcile`: what is ours is adopted, told or deleted; what is not ours is left alone."""
 
+from io import BytesIO
+
 import pytest
 
 from generation_service.core.openai_batch import METADATA_BATCH, METADATA_DEPLOYMENT
@@ -52,17 +54,18 @@ def at_openai(world):
     return list(world.resources.openai.list_batches())
 
 
-def uploaded(world, tmp_path, text='{"custom_id": "1-1"}\n'):
-    path = tmp_path / "openai-batch-theirs.jsonl"
-    path.write_text(text)
-    return world.resources.openai.upload(path, expires_after_days=1)
+def uploaded(world, text='{"custom_id": "1-1"}\n'):
+    content = BytesIO(text.encode())
+    return world.resources.openai.upload(
+        content, name="openai-batch-theirs.jsonl", expires_after_days=1
+    )
 
 
-def copied(world, tmp_path, state, metadata=None):
+def copied(world, state, metadata=None):
     """Another batch at OpenAI with the lines of this one, in a file of its own."""
     openai = world.resources.openai
     lines = b"\n".join(openai.file_lines(state.input_file_id)).decode()
-    file_id = uploaded(world, tmp_path, lines)
+    file_id = uploaded(world, lines)
     return openai.create_batch(
         input_file_id=file_id, metadata=state.metadata if metadata is None else metadata
     )
@@ -128,21 +131,21 @@ def test_a_row_that_the_service_works_on_is_left_to_it(world):
 
 
 @pytest.mark.usefixtures("unclear")
-def test_a_creation_from_another_file_that_is_still_under_way_is_fenced_off(world, tmp_path):
-    other = uploaded(world, tmp_path)
+def test_a_creation_from_another_file_that_is_still_under_way_is_fenced_off(world):
+    other = uploaded(world)
     world.execute(f"UPDATE openai_batches SET input_file_id = '{other}'")
     done(world, "openai", "reconcile")
     assert other not in files(world)
     assert row(world)["input_file_id"] in files(world)
 
 
-def test_a_second_batch_of_a_row_is_told_loudly_and_left_running(world, tmp_path):
+def test_a_second_batch_of_a_row_is_told_loudly_and_left_running(world):
     misbehave(world, "batch", "stall")
     job_id = packed(world)
     bring(world)
     (first,) = at_openai(world)
     misbehave(world, "batch", "stall")
-    second = copied(world, tmp_path, first)
+    second = copied(world, first)
     result = run(world, "openai", "reconcile")
     assert result.stderr.startswith(f"DUPLICATE: {second.id} ")
     assert f"beside {first.id}" in result.stderr
@@ -152,12 +155,12 @@ def test_a_second_batch_of_a_row_is_told_loudly_and_left_running(world, tmp_path
     assert world.finish(job_id).status is JobStatus.COMPLETED
 
 
-def test_a_duplicate_is_cancelled_when_that_is_asked_for(world, tmp_path):
+def test_a_duplicate_is_cancelled_when_that_is_asked_for(world):
     misbehave(world, "batch", "stall", times=2)
     packed(world)
     bring(world)
     (first,) = at_openai(world)
-    second = copied(world, tmp_path, first)
+    second = copied(world, first)
     assert read(world, "openai", "reconcile", "--cancel-duplicates", "--dry-run")["cancelled"]
     assert {state.status for state in at_openai(world)} == {"in_progress"}
     found = read(world, "openai", "reconcile", "--cancel-duplicates")
@@ -167,32 +170,32 @@ def test_a_duplicate_is_cancelled_when_that_is_asked_for(world, tmp_path):
     assert (oldest.id, oldest.status) == (first.id, "in_progress")
 
 
-def test_a_duplicate_that_has_ended_is_only_told(world, tmp_path):
+def test_a_duplicate_that_has_ended_is_only_told(world):
     misbehave(world, "batch", "stall")
     packed(world)
     bring(world)
     (first,) = at_openai(world)
-    second = copied(world, tmp_path, first)
+    second = copied(world, first)
     world.run_until(lambda: at_openai(world)[0].ended)
     found = read(world, "openai", "reconcile", "--cancel-duplicates")
     assert found["cancelled"] == []
     assert {"id": second.id, "reason": "it has ended already, as completed"} in found["left"]
 
 
-def test_of_two_batches_for_a_waiting_row_the_one_of_its_file_is_adopted(world, unclear, tmp_path):
+def test_of_two_batches_for_a_waiting_row_the_one_of_its_file_is_adopted(world, unclear):
     (first,) = at_openai(world)
-    second = copied(world, tmp_path, first)
+    second = copied(world, first)
     found = read(world, "openai", "reconcile")
     assert row(world)["openai_id"] == first.id
     assert [each["openai_batch"] for each in found["duplicates"]] == [second.id]
     assert world.finish(unclear).status is JobStatus.COMPLETED
 
 
-def test_strangers_are_counted_listed_on_demand_and_never_touched(world, tmp_path):
+def test_strangers_are_counted_listed_on_demand_and_never_touched(world):
     world.finish(world.accept(world.lots(2), ["en"]))
     (ours,) = at_openai(world)
     named = {METADATA_BATCH: ours.metadata[METADATA_BATCH], METADATA_DEPLOYMENT: "another"}
-    theirs = [copied(world, tmp_path, ours, metadata) for metadata in ({}, named)]
+    theirs = [copied(world, ours, metadata) for metadata in ({}, named)]
     said = done(world, "openai", "reconcile", "--cancel-duplicates")
     assert "2 OpenAI batches of strangers, left alone.\n" in said
     assert "2 files called like ours that no row names, left alone.\n" in said

@@ -1,5 +1,7 @@
 """What `jobs reingest` does not read, and why."""
 
+from io import BytesIO
+
 import pytest
 
 from tests.integration.operator import batches, newest, refused
@@ -36,11 +38,9 @@ def test_a_batch_that_nobody_knows_is_named_as_such(world):
     assert said.startswith("Error: OpenAI knows no batch batch_unheard_of")
 
 
-def test_a_stranger_s_batch_is_refused(world, tmp_path):
-    path = tmp_path / "theirs.jsonl"
-    path.write_text("{}\n")
+def test_a_stranger_s_batch_is_refused(world):
     openai = world.resources.openai
-    file_id = openai.upload(path, expires_after_days=1)
+    file_id = openai.upload(BytesIO(b"{}\n"), name="theirs.jsonl", expires_after_days=1)
     theirs = openai.create_batch(input_file_id=file_id, metadata={})
     assert refused(world, "jobs", "reingest", theirs.id).endswith(f"{theirs.id} isn't ours.")
 

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from io import BytesIO
 
 import pytest
 
@@ -90,13 +91,12 @@ def test_a_server_that_keeps_no_metadata_is_asked_for_the_input_file(world):
 
 
 @pytest.mark.usefixtures("job")
-def test_of_two_batches_of_ours_the_one_of_the_present_file_is_adopted(world, tmp_path):
+def test_of_two_batches_of_ours_the_one_of_the_present_file_is_adopted(world):
     misbehave(world, "create", "reset_after")
     bring(world)
     (created,) = world.resources.openai.list_batches()
-    path = tmp_path / "earlier.jsonl"
-    path.write_bytes(b"\n".join(world.resources.openai.file_lines(created.input_file_id)))
-    earlier = world.resources.openai.upload(path, expires_after_days=1)
+    content = BytesIO(b"\n".join(world.resources.openai.file_lines(created.input_file_id)))
+    earlier = world.resources.openai.upload(content, name="earlier.jsonl", expires_after_days=1)
     world.resources.openai.create_batch(input_file_id=earlier, metadata=created.metadata)
     bring(world)
     assert batch(world)["openai_id"] == created.id
