@@ -74,9 +74,9 @@ def lot_pages(engine: Engine, job: Job, wanted: ResultsFilter) -> Iterator[bytes
         page = _page(engine, job, wanted, after=after, skip=skip, limit=limit)
         if page.documents:
             yield ",".join(page.documents).encode()
-        if len(page.documents) < limit:
+        if page.is_end:
             return
-        after, skip, left = page.last, 0, left - limit
+        after, skip, left = page.last, 0, left - len(page.documents)
 
 
 def _page(

@@ -37,6 +37,7 @@ REQUEST_STATEMENT_SECONDS: Final = 25
 STAGE_LOCK_SECONDS: Final = 60  # cancelling a million requests holds a job for half of that
 KEEP_SECONDS: Final = 5.0
 RESULTS_PAGE_TEXTS: Final = 1_500  # about a megabyte in one statement: lots times languages
+RESULTS_PAGE_MISSING: Final = 4_000  # photos, of 2,048 characters at most
 
 # Images (docs/api.md §4)
 MAX_IMAGE_BYTES: Final = 10 * MIB

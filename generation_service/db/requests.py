@@ -42,7 +42,7 @@ def request_rows(connection: Connection, batch_id: UUID) -> Iterator[RequestRow]
     statement = text(
         f"{_REQUESTS} WHERE d.openai_batch = :id AND d.status = 'submitted' ORDER BY d.id"
     )
-    streamed = {"stream_results": True, "max_row_buffer": 200}
+    streamed = {"stream_results": True, "max_row_buffer": 50}
     for row in connection.execute(statement, {"id": batch_id}, execution_options=streamed):
         yield _request(row)
     metrics.database_executed(statement.text)

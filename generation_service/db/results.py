@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from generation_service.core.limits import RESULTS_PAGE_MISSING
 from generation_service.core.results import LotResult, lot_result
 from generation_service.core.status import JOB_DELETED, LOT_ACTIVE, LotStatus
 from generation_service.db.jobs import Job
@@ -15,10 +16,14 @@ from generation_service.db.statements import names, rows
 
 @dataclass(frozen=True, slots=True)
 class LotsPage:
-    """`documents` are the JSON objects of lots, one each; the last one stands at `last`."""
+    """`documents` are the JSON objects of lots, one each; the last one stands at `last`.
+
+    `is_end`: no more lots match behind it.
+    """
 
     documents: Sequence[str]
     last: int
+    is_end: bool
 
 
 def lots_page(  # noqa: PLR0913 - the filters of the results' query string
@@ -34,6 +39,7 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
 ) -> LotsPage | None:
     """Return up to `limit` lots behind position `after` (-1: from the first) and `skip` more.
 
+    They are fewer where they have many missing photos: a lot may have a megabyte of their URLs.
     None: the job is gone, or in another run than it was read in, and its lots have changed.
     """
     conditions = ["true"]
@@ -46,11 +52,19 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
     found = rows(
         connection,
         f"""
-        SELECT l.position, {LOT_DOCUMENT} AS document
+        SELECT l.position, l.found, {LOT_DOCUMENT} AS document
         FROM batch_jobs j {ASKED} LEFT JOIN LATERAL (
-            SELECT * FROM batch_lots
-            WHERE job_id = j.id AND position > :after AND {" AND ".join(conditions)}
-            ORDER BY position OFFSET :skip LIMIT :limit
+            SELECT * FROM (
+                SELECT *, count(*) OVER () AS found, sum(cardinality(missing_images)) OVER (
+                    ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                ) AS missing_before
+                FROM (
+                    SELECT * FROM batch_lots
+                    WHERE job_id = j.id AND position > :after AND {" AND ".join(conditions)}
+                    ORDER BY position OFFSET :skip LIMIT :limit
+                ) page
+            ) page
+            WHERE coalesce(missing_before, 0) < :missing
         ) l ON true
         WHERE j.id = :job_id AND j.run = :run AND j.status <> '{JOB_DELETED}'
         ORDER BY l.position
@@ -60,6 +74,7 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
         after=after,
         skip=skip,
         limit=limit,
+        missing=RESULTS_PAGE_MISSING,
         lot_id=lot_id,
         status=status,
         active=names(LOT_ACTIVE),
@@ -67,8 +82,10 @@ def lots_page(  # noqa: PLR0913 - the filters of the results' query string
     if not found:
         return None
     if found[-1].position is None:  # the job's own row, without lots
-        return LotsPage((), after)
-    return LotsPage([row.document for row in found], found[-1].position)
+        return LotsPage((), after, is_end=True)
+    last = found[-1]
+    is_end = len(found) == last.found < limit
+    return LotsPage([row.document for row in found], last.position, is_end)
 
 
 def first_lots(

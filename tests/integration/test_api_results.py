@@ -10,7 +10,7 @@ from sqlalchemy import event
 from generation_service.api.query import ResultsFilter
 from generation_service.api.streams import lot_pages
 from generation_service.core.errors import ServiceError
-from generation_service.core.limits import REQUEST_STATEMENT_SECONDS
+from generation_service.core.limits import REQUEST_STATEMENT_SECONDS, RESULTS_PAGE_MISSING
 from generation_service.db import jobs
 from tests.integration.api_service import serving
 
@@ -136,6 +136,17 @@ def test_many_lots_come_in_order_and_none_twice(service, query):
     first = 499 if "offset" in query else 0
     last = 501 if "limit" in query else 1203
     assert lot_ids(service, job_id, query) == [f"lot-{n}" for n in range(first, last)]
+
+
+def test_lots_with_many_missing_photos_come_in_smaller_pages(service):
+    job_id = service.job(700)
+    service.settle(job_id)
+    service.run("UPDATE batch_lots SET missing_images = array_fill(lot_id, ARRAY[100])")
+    statements = []
+    event.listen(service.engine, "before_cursor_execute", lambda *asked: statements.append(asked))
+    lots = service.ask("/batch-results/{job_id}?limit=650", job_id).json["results"]["lots"]
+    assert [lot["lot_id"] for lot in lots] == [f"lot-{number}" for number in range(650)]
+    assert len(statements) >= 650 * 100 / RESULTS_PAGE_MISSING
 
 
 def test_the_download_is_the_same_document_as_a_file(service):
