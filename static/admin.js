@@ -4,7 +4,7 @@
 Idiomorph.defaults.ignoreActiveValue = true;
 Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => {
   const isOpened = name === "open" && node.localName === "details";
-  const isFilledIn = ["value", "selected", "checked"].includes(name) && node.matches("input, option");
+  const isFilledIn = ["value", "selected", "checked"].includes(name) && node.matches("input:not([type=hidden]), option");
   return !(isOpened || isFilledIn);
 };
 

@@ -1,8 +1,8 @@
-// Counts the seconds while an order is under way, says when it got no answer, and copies recipes.
+// Counts the seconds while an order is under way, says what has become of it, and copies recipes.
 (() => {
   "use strict";
-  const tried = document.getElementById("tried");
-  const seconds = document.getElementById("seconds");
+  const [form, button, seconds, task, told, tried] =
+    [".try", "#order", "#seconds", "#task", "#told", "#tried"].map((each) => document.querySelector(each));
   let clock;
 
   document.body.addEventListener("htmx:beforeRequest", () => {
@@ -10,8 +10,30 @@
     const tell = () => { seconds.textContent = `${Math.floor((performance.now() - began) / 1000)} s`; };
     tell();
     clock = setInterval(tell, 1000);
+    told.textContent = task.textContent;
+    button.setAttribute("aria-disabled", "true");  // `disabled` would take the focus away
   });
-  document.body.addEventListener("htmx:afterRequest", () => clearInterval(clock));
+  document.body.addEventListener("htmx:afterRequest", () => {
+    clearInterval(clock);
+    button.removeAttribute("aria-disabled");
+  });
+
+  // After a login in another tab the form's token is the former session's; the refusal brings the new one.
+  let isRenewed = false;
+  function renew(page) {
+    const token = page.querySelector("main [name=csrf_token]");
+    if (!token || isRenewed) return false;
+    isRenewed = true;
+    form.elements.csrf_token.value = token.value;
+    setTimeout(() => form.requestSubmit());
+    return true;
+  }
+
+  // An alert, which says what went wrong, is read out by itself.
+  function settled() {
+    isRenewed = false;
+    told.textContent = tried.querySelector("[role=alert]") ? "" : "Described.";
+  }
 
   function fail(words) {
     const note = document.createElement("p");
@@ -19,9 +41,11 @@
     note.setAttribute("role", "alert");
     note.textContent = words;
     tried.replaceChildren(note);
+    settled();
   }
   document.body.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
     const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    if (renew(page)) return;
     const reason = page.querySelector("main .reason")?.textContent;
     fail(reason ?? `The service failed with HTTP ${xhr.status}. Its log has the reason.`);
   });
@@ -30,7 +54,10 @@
 
   const showButtons = () => tried.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
   showButtons();
-  document.body.addEventListener("htmx:afterSwap", showButtons);
+  document.body.addEventListener("htmx:afterSwap", () => {
+    showButtons();
+    settled();
+  });
 
   // Browsers keep the clipboard from pages that came over plain HTTP from elsewhere.
   async function copied(text, shown) {

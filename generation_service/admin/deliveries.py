@@ -53,7 +53,10 @@ class DeliveryList:
 
     @property
     def newer(self) -> str | None:
-        return self._beside(newer=self.page.deliveries[0]) if self.page.has_newer else None
+        if not self.page.has_newer:
+            return None
+        found = self.page.deliveries
+        return self._beside(newer=found[0]) if found else self.top
 
     @property
     def older(self) -> str | None:

@@ -20,7 +20,7 @@ from generation_service.pipeline.sample import send_sample
 from generation_service.pipeline.signers import NoKeyError
 
 _log = structlog.get_logger()
-_MAX_PAGE: Final = 10_000
+_MAX_DIGITS: Final = 9
 _SHOWN_CHARS: Final = 200
 _REASONS: Final = {
     "gone": "answered 410",
@@ -35,12 +35,12 @@ def add(routes: Blueprint, resources: Resources) -> None:
 
     @routes.get("/deliveries/endpoints")
     def endpoints() -> str:
-        number = _page_number(request.args.get("page", ""))
-        offset = (number - 1) * ADMIN_PAGE_ROWS
         with request_transaction(engine) as connection:
-            listed = admin_endpoints.page(connection, limit=ADMIN_PAGE_ROWS, offset=offset)
             tally = admin_endpoints.tally(connection)
-        last = max(1, -(-tally.endpoints // ADMIN_PAGE_ROWS))
+            last = max(1, -(-tally.endpoints // ADMIN_PAGE_ROWS))
+            number = min(_page_number(), last)
+            offset = (number - 1) * ADMIN_PAGE_ROWS
+            listed = admin_endpoints.page(connection, limit=ADMIN_PAGE_ROWS, offset=offset)
         return render_template(
             "admin/endpoints.html",
             endpoints=listed,
@@ -76,9 +76,10 @@ def add(routes: Blueprint, resources: Resources) -> None:
         return _back()
 
 
-def _page_number(text: str) -> int:
-    usual = text.isascii() and text.isdigit() and len(text) < len(str(_MAX_PAGE))
-    return max(1, int(text)) if usual else 1
+def _page_number() -> int:
+    """The page that the address names, from 1, however many there are."""
+    text = request.args.get("page", "")
+    return max(1, int(text[:_MAX_DIGITS])) if text.isascii() and text.isdecimal() else 1
 
 
 def _sent_sample(resources: Resources, endpoint: ListedEndpoint, now: float) -> str:
@@ -96,7 +97,9 @@ def _sent_sample(resources: Resources, endpoint: ListedEndpoint, now: float) -> 
 
 
 def _back() -> Response:
-    return redirect(url_for("admin.endpoints"), SEE_OTHER)
+    """To the page of the list that the button was on."""
+    number = _page_number()
+    return redirect(url_for("admin.endpoints", page=number if number > 1 else None), SEE_OTHER)
 
 
 def _known(endpoint: ListedEndpoint | None) -> ListedEndpoint:

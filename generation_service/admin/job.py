@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from generation_service.admin.headers import WITH_PHOTOS
 from generation_service.admin.job_progress import Progress, progress
+from generation_service.admin.job_stages import Stage, stages
 from generation_service.admin.lots import LotList, lot_list, wanted_lots
 from generation_service.api.database import request_transaction
 from generation_service.api.documents import results_head
@@ -28,40 +29,15 @@ from generation_service.api.query import ResultsFilter
 from generation_service.api.streams import results_body, streamed
 from generation_service.core.errors import ServiceError
 from generation_service.core.limits import ADMIN_POLL_SECONDS
-from generation_service.core.status import JOB_ACTIVE, DeliveryStatus, JobStatus, Kind
+from generation_service.core.status import JOB_ACTIVE, JobStatus, Kind
 from generation_service.db import admin_jobs, delivery_log, operations
 from generation_service.db.admin_jobs import BilledJob, JobBatch
-from generation_service.db.delivery_log import Tally
 from generation_service.db.jobs import Job
 from generation_service.pipeline.cancel import cancel
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.retry import retry
 
 SEE_OTHER: Final = 303
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One box of the stage picture; `busy` is how much of it is at OpenAI or on its way."""
-
-    name: str
-    unit: str
-    total: int
-    completed: int
-    failed: int
-    busy: int = 0
-
-    @property
-    def settled(self) -> int:
-        return self.completed + self.failed
-
-    @property
-    def state(self) -> str:
-        if not self.total:
-            return "none"
-        if self.settled < self.total:
-            return "begun" if self.settled or self.busy else "waiting"
-        return "failed" if self.failed == self.total else "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,47 +142,12 @@ def _view(connection: Connection, job_id: UUID) -> JobView:
     return JobView(
         billed=billed,
         progress=progress(billed.job, operations.now(connection)),
-        stages=_stages(billed, batches, newest),
+        stages=stages(billed.job, batches, newest),
         batches=batches,
         events=_events(billed, batches),
         faults=[tally.error_message for tally in newest if tally.error_message],
         lots=lot_list(connection, billed, wanted_lots(request.args, billed)),
     )
-
-
-def _stages(
-    billed: BilledJob, batches: Sequence[JobBatch], tallies: Sequence[Tally]
-) -> Sequence[Stage]:
-    job = billed.job
-    delivered, failed = (
-        sum(tally.deliveries for tally in tallies if tally.status is status)
-        for status in (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)
-    )
-    webhooks = sum(tally.deliveries for tally in tallies)
-    counted = [
-        ("Photos", "checked", job.images, 0),
-        ("Descriptions", "written", job.vision, _busy(batches, Kind.VISION)),
-        ("Translations", "written", job.translation, _busy(batches, Kind.TRANSLATION)),
-    ]
-    stages = [
-        Stage(
-            name=name,
-            unit=unit,
-            total=count.total,
-            completed=count.completed,
-            failed=count.failed,
-            busy=busy,
-        )
-        for name, unit, count, busy in counted
-    ]
-    last = Stage(
-        name="Webhooks", unit="delivered", total=webhooks, completed=delivered, failed=failed
-    )
-    return [*stages, last]
-
-
-def _busy(batches: Sequence[JobBatch], kind: Kind) -> int:
-    return sum(batch.waiting for batch in batches if batch.kind is kind)
 
 
 def _events(billed: BilledJob, batches: Sequence[JobBatch]) -> Sequence[tuple[str, datetime]]:

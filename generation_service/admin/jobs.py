@@ -50,6 +50,12 @@ class JobList:
     def total(self) -> int:
         return sum(self.counts.values())
 
+    def lot(self, job_id: UUID) -> str | None:
+        """The lot id that was looked for, unless it was the beginning of this job's own."""
+        beginning = (self.wanted.search or "").replace("-", "").lower()
+        found_by_id = beginning and job_id.hex.startswith(beginning)
+        return None if found_by_id else self.wanted.search
+
     def url(self, **changes: str | None) -> str:
         """The list with other filters, from its top; None leaves one out."""
         wanted = self.wanted

@@ -1,12 +1,12 @@
 """Languages to choose from, by the names that their speakers give them."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import langcodes
 
-from generation_service.core.languages import UnknownLanguageError, english_name
+from generation_service.core.languages import UnknownLanguageError, canonical, english_name
 
 _RIGHT_TO_LEFT: Final = frozenset({"Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm"})
 _COMMON: Final = """
@@ -28,15 +28,22 @@ class Language:
 
 def language(tag: str) -> Language:
     """What a tag is called, also one that the registry doesn't know."""
-    found = langcodes.Language.get(tag, normalize=False)
     try:
         name = english_name(tag)
     except UnknownLanguageError:
-        return Language(tag, tag, tag, "auto")
-    script = found.maximize().script
-    autonym = found.autonym()
-    direction = "rtl" if script in _RIGHT_TO_LEFT else "ltr"
-    return Language(tag, autonym[:1].title() + autonym[1:], name, direction)
+        return Language(tag, tag, tag, direction(tag))
+    autonym = langcodes.Language.get(tag, normalize=False).autonym()
+    return Language(tag, autonym[:1].title() + autonym[1:], name, direction(tag))
+
+
+@lru_cache(maxsize=1024)
+def direction(tag: str) -> str:
+    """HTML's `dir` for a text in this language, whatever word it begins with."""
+    try:
+        script = langcodes.Language.get(canonical(tag)).maximize().script
+    except UnknownLanguageError:
+        return "auto"
+    return "rtl" if script in _RIGHT_TO_LEFT else "ltr"
 
 
 @cache

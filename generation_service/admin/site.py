@@ -31,7 +31,7 @@ from generation_service.admin import (
     words,
 )
 from generation_service.admin.access import Access
-from generation_service.admin.headers import HEADERS
+from generation_service.admin.headers import HEADERS, unsniffed
 from generation_service.api.body import BodyReader
 from generation_service.api.errors import explained
 from generation_service.core.errors import ServiceError
@@ -45,10 +45,14 @@ from generation_service.pipeline.resources import Resources
 _log = structlog.get_logger()
 LOGIN: Final = "admin.login"
 _OPEN: Final = frozenset({LOGIN})
+_SESSION_OVER: Final = (
+    "Your session is over. Log in in another tab, then send this form again: it is still here."
+)
 
 
 def register(app: Flask, resources: Resources, bodies: BodyReader) -> None:
-    """Add the pages under /admin if a password is set."""
+    """Add the pages under /admin if a password is set; their static files are the API's, too."""
+    app.view_functions["static"] = unsniffed(app.view_functions["static"])
     settings = resources.settings
     if settings.admin_password is None:
         return
@@ -111,7 +115,7 @@ class _Guard:
         self.access = access
         self._bodies = bodies
 
-    def check(self) -> AnyResponse | None:
+    def check(self) -> AnyResponse | tuple[str, int] | None:
         if request.endpoint not in _OPEN and not self.access.is_operator():
             return _to_login()
         if request.method == "POST":
@@ -129,11 +133,17 @@ class _Guard:
         return MultiDict(pairs)
 
 
-def _to_login() -> AnyResponse:
-    """Send the browser to the login; what was to be seen follows it."""
+def _to_login() -> AnyResponse | tuple[str, int]:
+    """Send the browser to the login; what was to be seen follows it.
+
+    A form that was sent from within its page stays there, with all that was typed.
+    """
+    within = "HX-Request" in request.headers
+    if within and request.method == "POST":
+        return render_template("admin/error.html", status=401, message=_SESSION_OVER), 401
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     target = url_for(LOGIN, next=wanted)
-    if "HX-Request" in request.headers:  # a live part: the page itself must go there
+    if within:  # a live part: the page itself must go there
         return Response(status=401, headers={"HX-Redirect": target})
     return redirect(target)
 
@@ -152,14 +162,17 @@ def _harden(response: Response) -> Response:
 
 
 def _stale_form(error: ValidationError) -> tuple[str, int]:
+    """Say what to do; a form that was sent from within its page gets its session's token."""
     del error
+    renewed = "HX-Request" in request.headers
     message = "This form is no longer valid; load the page again, then repeat what you did."
     if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
         message = (
             "The browser sent no cookie with this form. Except on localhost it keeps one only if "
             "the page came over HTTPS, and if cookies are allowed for this site."
         )
-    return render_template("admin/error.html", status=400, message=message), 400
+    page = render_template("admin/error.html", status=400, message=message, renewed=renewed)
+    return page, 400
 
 
 def _error_page(error: Exception) -> tuple[str, int, dict[str, str]]:

@@ -7,12 +7,14 @@ from flask import Flask, url_for
 from markupsafe import Markup
 
 from generation_service.admin.job_words import is_web, language_name
+from generation_service.admin.languages import direction
 from generation_service.core.html import clean
 from generation_service.core.languages import SOURCE
 
 _NONE: Final = "\N{EN DASH}"
 _NANOS: Final = 10**9
 _LEAST_NANOS: Final = 10**5
+_SECOND: Final = timedelta(seconds=1)
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
@@ -28,6 +30,7 @@ def install(app: Flask) -> None:
         moment=moment,
         duration=duration,
         language=language_name,
+        direction=direction,
         model_html=model_html,
     )
     app.jinja_env.tests["web"] = is_web
@@ -65,7 +68,7 @@ def age(at: datetime | None) -> str:
 
 def due(at: datetime) -> str:
     """When something is to be done: `in 2 h`, or `now` also while it is late."""
-    return "now" if at <= datetime.now(UTC) else age(at)
+    return "now" if at - datetime.now(UTC) < _SECOND else age(at)
 
 
 def duration(span: timedelta | float) -> str:

@@ -1,5 +1,7 @@
 """Live parts change under people's hands without taking anything out of them."""
 
+from uuid import UUID
+
 from playwright.sync_api import expect
 
 from tests.waiting import until
@@ -13,6 +15,11 @@ def polls(visitor, part):
     for _ in range(2):
         with visitor.page.expect_response(lambda answer: part in answer.url):
             pass
+
+
+def all_delivered(world):
+    pending = "SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'"
+    until(lambda: world.run(pending).scalar_one() == 0, what="webhooks are delivered")
 
 
 def test_a_running_job_leaves_focus_and_opened_things_alone(world, operator):
@@ -52,8 +59,7 @@ def test_a_new_job_shows_up_by_itself(world, operator):
 
 def test_polling_ends_with_the_job_and_its_webhooks(world, operator):
     job_id = world.finished_job(2, ("en",))
-    delivered = "SELECT count(*) FROM webhook_deliveries WHERE status = 'pending'"
-    until(lambda: world.run(delivered).scalar_one() == 0, what="webhooks are delivered")
+    all_delivered(world)
     operator.open(f"/admin/jobs/{job_id}")
     expect(operator.page.locator("#job")).not_to_have_attribute("hx-trigger", "every 2s")
 
@@ -64,6 +70,28 @@ def test_a_session_that_ended_elsewhere_leads_to_the_login(world, operator):
     world.run("DELETE FROM admin_sessions")
     expect(operator.page.get_by_label("Password")).to_be_visible(timeout=20_000)
     operator.complaints.clear()  # of the poll that was refused
+
+
+def test_a_form_goes_on_working_after_a_login_in_another_tab(world, operator):
+    job_id = world.finished_job(2, ("en",))
+    all_delivered(world)
+    world.run(
+        "UPDATE webhook_deliveries SET status = 'pending', next_attempt_at = now() + '1 hour'"
+        " WHERE batch_job_id = :id",
+        id=UUID(job_id),
+    )
+    (delivery, *_) = world.client.deliveries(job_id)
+    operator.open(f"/admin/deliveries/{delivery['delivery_id']}")
+    page = operator.page
+    operator.page = page.context.new_page()
+    operator.open("/admin/login")
+    operator.log_in()
+    expect(operator.page.get_by_role("heading", name="Jobs")).to_be_visible()
+    operator.page.close()
+    operator.page = page
+    polls(operator, "/admin/deliveries/")
+    page.get_by_role("button", name="Send again now").click()
+    expect(page.get_by_text("It is sent again")).to_be_visible()
 
 
 def test_what_gets_no_news_says_so_until_it_does(operator):

@@ -46,6 +46,42 @@ def test_while_it_lasts_it_shows_that_it_works(world, form):
     expect(form.get_by_role("progressbar")).to_be_hidden()
 
 
+def test_a_screen_reader_hears_once_that_it_works_and_once_what_became_of_it(world, form):
+    world.simulator.add_rule(on="chat", do="slow", seconds=1.5, times=1)
+    form.evaluate(
+        """() => {
+            window.heard = [];
+            const live = document.querySelectorAll("main [role=status], main [aria-live]");
+            for (const each of live) {
+                new MutationObserver(() => heard.push(each.textContent)).observe(
+                    each, {childList: true, characterData: true, subtree: true});
+            }
+        }"""
+    )
+    form.locator("#words").fill("Read it out.")
+    form.get_by_role("button", name="Describe").click()
+    expect(form.get_by_role("article").first).to_be_visible(timeout=30_000)
+    working, outcome = form.evaluate("heard")
+    assert working.startswith("Looking at the photos")
+    assert outcome == "Described."
+
+
+def test_the_button_keeps_the_focus_and_orders_once(world, form):
+    world.simulator.add_rule(on="chat", do="slow", seconds=1.5, times=1)
+    orders = []
+    form.on("request", lambda request: orders.append(request.method == "POST"))
+    form.locator("#words").fill("Once, please.")
+    button = form.get_by_role("button", name="Describe")
+    button.focus()
+    form.keyboard.press("Enter")
+    expect(button).to_be_disabled()
+    form.keyboard.press("Enter")
+    expect(form.get_by_role("article").first).to_be_visible(timeout=30_000)
+    expect(button).to_be_enabled()
+    expect(button).to_be_focused()
+    assert sum(orders) == 1
+
+
 def test_what_is_wrong_is_said_and_can_be_mended(form):
     form.get_by_label("Translation 1").fill("qqq")
     form.get_by_role("button", name="Describe").click()
@@ -66,11 +102,17 @@ def test_a_recipe_is_copied(form):
     assert copied.startswith("curl ")
 
 
-def test_a_form_of_a_session_that_is_over_says_what_to_do(operator, form):
-    operator.page.context.clear_cookies(name="generation_service_admin")
-    second = operator.page.context.new_page()
-    operator.page = second  # who logs in anew in another tab
+def test_what_was_typed_outlasts_the_session_and_is_sent_after_a_login_elsewhere(
+    world, operator, form
+):
+    form.locator("#words").fill("Typed with care.")
+    world.run("DELETE FROM admin_sessions")
+    form.get_by_role("button", name="Describe").click()
+    expect(form.get_by_role("alert")).to_contain_text("Log in in another tab")
+    expect(form.locator("#words")).to_have_value("Typed with care.")
+    operator.page = form.context.new_page()
     operator.enter("/admin/jobs")
     form.get_by_role("button", name="Describe").click()
-    expect(form.get_by_role("alert")).to_contain_text("load the page again")
-    operator.complaints.clear()  # of the answer that said so
+    expect(form.get_by_role("article").first).to_be_visible(timeout=30_000)
+    expect(form.get_by_role("alert")).to_have_count(0)
+    operator.complaints.clear()  # of the answers that refused it

@@ -131,7 +131,8 @@ class Journey:
             f"jobs/{job_id}", f"jobs/{job_id}?status=failed", f"jobs/{job_id}?lot=0-1",
             f"jobs/{job_id}?language=ru&after=3", f"jobs/{job_id}/results", "overview",
             "overview?span=week", "try", "deliveries", "deliveries?status=failed",
-            f"deliveries?client=default&job={job_id}", "deliveries/endpoints",
+            "deliveries?client=nobody", f"deliveries?client=default&job={job_id}",
+            "deliveries/endpoints",
         ):  # fmt: skip
             assert pages.get(f"/admin/{path}").status_code == 200, path
         delivery = self.one(

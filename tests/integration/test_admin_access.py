@@ -230,6 +230,22 @@ def test_an_unknown_page_is_a_page_too(service):
     assert answer.mimetype == "text/html"
 
 
+def test_a_fault_of_the_service_names_the_request_to_quote(service):
+    pages = operator(service)
+    service.job()
+    service.run("UPDATE batch_jobs SET status = 'nonsense'")
+    answer = pages.get("/admin/jobs", **{"X-Request-Id": "quote-me-7"})
+    assert answer.status_code == 500
+    assert "X-Request-Id: <code>quote-me-7</code></p>" in answer.text
+    assert "X-Request-Id" not in pages.get("/admin/nowhere").text
+
+
+def test_a_static_file_is_taken_for_nothing_else(service):
+    with service.client.get("/static/style.css") as answer:
+        assert answer.status_code == 200
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_form_may_not_be_large(service):
     pages = operator(service)
     assert pages.post("/admin/logout", more="x" * 300_000).status_code == 413

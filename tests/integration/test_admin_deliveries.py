@@ -100,6 +100,13 @@ def test_near_the_top_newer_leads_to_the_whole_first_page(office):
     assert not link(page, "prev")
 
 
+def test_a_page_that_has_emptied_leads_to_the_newest(office):
+    delivery = office.box.send(Reply())
+    page = office.text(f"{DELIVERIES}?older=2000-01-01T00:00:00%2B00:00_{uuid4()}")
+    assert "There are no older ones." in page
+    assert listed(office.text(link(page, "prev"))) == [str(delivery["id"])]
+
+
 def test_filters_stay_from_page_to_page(office):
     many(office, 60)
     older = link(office.text(f"{DELIVERIES}?client=default&status=pending"), "next")

@@ -108,7 +108,20 @@ def test_fifty_endpoints_make_a_page(office):
     assert "Page 1 of 2" in first
     assert urls(first) + urls(second) == sorted(urls(first) + urls(second))
     assert urls(office.text(f"{ENDPOINTS}?page=-1")) == urls(first)
-    assert urls(office.text(f"{ENDPOINTS}?page=99999999999")) == urls(first)
+    for beyond in ("99", "9" * 5_000):
+        assert urls(office.text(f"{ENDPOINTS}?page={beyond}")) == urls(second)
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "sample"])
+def test_a_button_leads_back_to_the_page_that_it_was_on(office, action):
+    office.box.rows(
+        "INSERT INTO webhook_endpoints (client, url, paused_at) SELECT 'former', 'http://e/' || n,"
+        " CASE WHEN n % 2 = 0 THEN now() END FROM generate_series(1, 160) AS n"
+    )
+    page = office.text(f"{ENDPOINTS}?page=2")
+    button = re.search(rf'action="([^"]+/{action}[^"]*)"', page)
+    assert button, page
+    assert office.pages.post(button[1]).location == f"{ENDPOINTS}?page=2"
 
 
 def test_paused_endpoints_are_marked_where_deliveries_are_listed(office):

@@ -60,9 +60,9 @@ def test_english_stands_beside_the_language_that_is_chosen(service, pages):
     job_id = service.job(2, languages=["ru", "ar"])
     service.settle(job_id)
     first = pages.get(f"/admin/jobs/{job_id}").text
-    assert 'lang="ru" dir="auto" hx-disable><p>ru ж lot-0</p>' in first
+    assert 'lang="ru" dir="ltr" hx-disable><p>ru ж lot-0</p>' in first
     arabic = pages.get(f"/admin/jobs/{job_id}?language=ar").text
-    assert 'lang="ar" dir="auto" hx-disable><p>ar ж lot-0</p>' in arabic
+    assert 'lang="ar" dir="rtl" hx-disable><p>ar ж lot-0</p>' in arabic
     assert "Russian (ru)</option>" in arabic
     unknown = pages.get(f"/admin/jobs/{job_id}?language=%3Cscript%3E").text
     assert 'lang="ru"' in unknown
@@ -190,6 +190,13 @@ def test_queries_that_make_no_sense_harm_nothing(service, pages, query):
     assert pages.get(f"/admin/jobs/{service.job()}{query}").status_code == 200
 
 
+def test_no_id_is_there_twice(service, pages):
+    page = pages.get(f"/admin/jobs/{service.job()}?lot=nowhere").text
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert "No lot matches." in page
+    assert sorted(ids) == sorted(set(ids))
+
+
 def test_cancelling_asks_first(service, pages):
     job_id = service.job(3)
     asked = pages.get(f"/admin/jobs/{job_id}/cancel")
@@ -207,6 +214,16 @@ def test_a_lot_that_was_cancelled_waits_for_nothing(service, pages):
     pages.post(f"/admin/jobs/{job_id}/cancel")
     page = words(pages.get(f"/admin/jobs/{job_id}").text)
     assert "1 photo, not checked. English Cancelled." in page
+
+
+def test_the_stages_of_a_cancelled_job_wait_for_nothing(service, pages):
+    job_id = service.job(3, languages=["en", "ru", "de"])
+    service.settle(job_id, lots=1)
+    pages.post(f"/admin/jobs/{job_id}/cancel")
+    page = words(pages.get(f"/admin/jobs/{job_id}").text)
+    assert "Descriptions 1 of 3 written 33 % 2 not done" in page
+    assert "waiting" not in page
+    assert "to go" not in page
 
 
 def test_what_has_ended_meanwhile_is_not_cancelled(service, pages):
@@ -292,6 +309,7 @@ def test_openai_batches_and_the_time_line_are_told(service, pages):
     page = words(pages.get(f"/admin/jobs/{job_id}").text)
     assert "batch_7 vision gpt-6.1-terra in progress 2 1 0" in page
     assert "1 at OpenAI" in page
+    assert "Time line UTC Accepted" in page
     assert "First descriptions sent to OpenAI" in page
 
 

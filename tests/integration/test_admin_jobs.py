@@ -75,6 +75,18 @@ def test_a_job_that_has_ended_moves_no_more(service, pages):
     assert 'hx-trigger="every 15s"' in page, "only new jobs are looked for"
 
 
+@pytest.mark.parametrize("path", ["/admin/jobs", "/admin/jobs/{job}"])
+def test_the_end_of_a_late_job_is_never_past(service, pages, path):
+    job_id = service.job()
+    service.run(
+        "UPDATE batch_jobs SET created_at = now() - interval '30 hours',"
+        " run_started_at = now() - interval '30 hours'"
+    )
+    page = re.sub(r"<[^>]+>", "", pages.get(path.format(job=job_id)).text)
+    assert "≈ now" in page
+    assert "0 s" not in page
+
+
 def test_a_live_part_is_only_that_part(service, pages):
     job_id = service.job()
     assert listed(pages, **LIVE) == [job_id]
@@ -113,6 +125,22 @@ def test_a_whole_job_id_leads_to_the_job(service, pages):
     assert pages.get(f"/admin/jobs?q={job_id}").location == f"/admin/jobs/{job_id}"
     assert pages.get(f"/admin/jobs?q={job_id.upper()}").location == f"/admin/jobs/{job_id}"
     assert listed(pages, f"?q={uuid4()}") == []
+
+
+@pytest.mark.parametrize("digits", [5, 8, 12, 31])
+def test_the_beginning_of_a_job_id_needs_no_hyphens_and_is_no_lot_id(service, pages, digits):
+    job_id = service.job()
+    search = job_id.replace("-", "")[:digits].upper()
+    page = pages.get(f"/admin/jobs?q={search}").text
+    assert ROW.findall(page) == [job_id]
+    assert f'href="/admin/jobs/{job_id}"' in page
+
+
+def test_a_page_that_has_emptied_does_not_say_that_there_are_no_jobs(service, pages):
+    service.job()
+    page = pages.get(f"/admin/jobs?older=2000-01-01T00:00:00%2B00:00_{uuid4()}").text
+    assert "No jobs yet." not in page
+    assert 'href="/admin/jobs">Show all jobs</a>' in page
 
 
 def test_pages_hold_every_job_once(service, pages):

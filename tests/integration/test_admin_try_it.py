@@ -246,6 +246,8 @@ def test_what_a_simulator_wrote_is_marked(service, pages):
     page = order(pages).text
     assert '<span class="status simulated">simulated</span>' in page
     assert "nobody billed them" in page
+    again = words(order(pages).text)
+    assert "Whether OpenAI or a simulator wrote it is not known here." in again
 
 
 def test_a_key_as_short_as_a_word_is_left_in_what_a_server_says(engine):

@@ -42,6 +42,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         Index("webhook_deliveries_newest", sql("created_at DESC"), sql("id DESC")),
         Index("webhook_deliveries_by_status", "status", sql("created_at DESC"), sql("id DESC")),
+        Index("webhook_deliveries_of_client", "client", sql("created_at DESC"), sql("id DESC")),
         # By its hash: a URL may be longer than a B-tree entry.
         Index(
             "webhook_deliveries_once",
