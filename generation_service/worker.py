@@ -119,9 +119,10 @@ class Worker:
         with self._idle:
             self._idle.wait_for(lambda: not self._running, timeout=_STOP_SECONDS)
         try:
+            measure.book_remembered(self._resources)
             measure.write_errors(self._resources)
-        except SQLAlchemyError as error:  # they are in the log and were in /metrics
-            _log.warning("openai_errors_not_written", reason=str(error).splitlines()[0])
+        except SQLAlchemyError as error:  # they are in the log, and the errors were in /metrics
+            _log.warning("measures_not_written", reason=str(error).splitlines()[0])
 
     def is_ticking(self) -> bool:
         """Whether every stage has ticked, or beaten during a long tick, in the last 60 s."""

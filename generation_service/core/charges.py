@@ -98,6 +98,21 @@ def tally(answers: Collection[tuple[Charge, bool]]) -> Tally:
     )
 
 
+def merged(
+    ones: Mapping[Account, Tally], others: Mapping[Account, Tally]
+) -> Mapping[Account, Tally]:
+    """Add up the tallies of each account."""
+    sums = dict(ones)
+    for account, other in others.items():
+        one = sums.get(account, Tally(0, 0, Charge()))
+        sums[account] = Tally(
+            completed=one.completed + other.completed,
+            failed=one.failed + other.failed,
+            charge=total([one.charge, other.charge]),
+        )
+    return sums
+
+
 def usage_document(charge: Charge, estimated_cost_nanos: int | None) -> dict[str, object]:
     """What a job used, as clients and operators read it (docs/api.md §5).
 

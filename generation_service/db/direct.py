@@ -123,11 +123,13 @@ def holds(connection: Connection, token: UUID, request: RequestRow) -> bool:
 
 
 def renew(connection: Connection, token: UUID, ids: Sequence[int]) -> None:
+    """Say that these calls are under way; also those of cancelled jobs, whose bill is to come."""
     run(
         connection,
         """
         UPDATE descriptions SET lease_expires_at = now() + make_interval(secs => :lease)
-        WHERE id = ANY(CAST(:ids AS bigint[])) AND lease_token = :token AND status = 'submitted'
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND lease_token = :token
+          AND status IN ('submitted', 'cancelled')
         """,
         ids=list(ids),
         token=token,

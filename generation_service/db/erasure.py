@@ -1,124 +1,188 @@
-"""Deleting ended jobs: gone for everybody at once, and then erased bit by bit.
+"""Erasing deleted jobs (db/deletion.py) bit by bit, in short transactions: some lots at a time.
 
-A job of 50,000 lots has up to a million descriptions; no request could wait until they are gone,
-nor should one transaction. So deleting takes away what others could still stumble over and marks
-the job. It then counts as absent, and the sweep erases the rest in short transactions.
+A request that was cancelled may still be billed: OpenAI has it in an open batch, or a process asks
+it directly just now. What books that bill is the request's row, which needs its lot's, which needs
+the job's. These stay until no bill can come any more, but bare: all that the client sent and all
+that was written is taken out of them on the way. A bare lot has a negative position, so that the
+index tells what is still to do, and nobody looks at bare rows again before they can go.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from generation_service.core.limits import FILE_DAYS
-from generation_service.core.status import JOB_DELETED, JOB_ENDED
-from generation_service.db.statements import changed, names, rows, run
+from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.status import JOB_DELETED
+from generation_service.db.statements import changed, rows, run
 
-_ERASED: Final = ("descriptions", "batch_lots", "image_probes")
+_FIRST: Final = 0
+_FIRST_BARE: Final = -(2**31)
 
 
-def delete(connection: Connection, job_id: UUID) -> bool:
-    """Delete a job; False when it has not ended. Call it with the job locked (`jobs.lock`).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Erasing:
+    """A deleted job; `open` are the OpenAI batches that it is in and that are not settled yet."""
 
-    A webhook that is on its way arrives, but what came of it is recorded nowhere.
+    job_id: UUID
+    open: Sequence[UUID]
+    calls_over: bool
+    lots: int
+    """As many at once as have about the number of rows that were asked for."""
+
+
+def erase_some(connection: Connection, *, limit: int, calls_over: bool) -> bool:
+    """Erase about `limit` rows of a deleted job, and at last the job; False when there is none.
+
+    Processes erase different jobs. What the client sent and what was written goes first. The bare
+    rows of requests whose bill may still come, and with them the job's row and its share of an open
+    OpenAI batch, stay until it has ended: packing must know that OpenAI still works on it. A direct
+    call may be billed while its lease lasts; unless `calls_over`, also when that has run out.
     """
-    return bool(_delete(connection, [job_id]))
-
-
-def delete_old(connection: Connection, *, days: int, limit: int) -> list[UUID]:
-    """Delete up to `limit` of the jobs whose last run ended that many days ago."""
-    found = rows(
-        connection,
-        """
-        SELECT id FROM batch_jobs
-        WHERE completed_at > '-infinity' AND completed_at < now() - make_interval(days => :days)
-        ORDER BY completed_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-        """,
-        days=days,
-        limit=limit,
-    )
-    return _delete(connection, [row.id for row in found])
-
-
-def _delete(connection: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
-    # The end of time past puts deleted jobs in front in the index of ended ones.
-    marked = rows(
-        connection,
-        """
-        UPDATE batch_jobs SET status = :deleted, completed_at = '-infinity', updated_at = now()
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND status = ANY(CAST(:ended AS text[]))
-        RETURNING id
-        """,
-        deleted=JOB_DELETED,
-        ids=sorted(job_ids),
-        ended=names(JOB_ENDED),
-    )
-    ids = [row.id for row in marked]
-    for statement in (
-        "DELETE FROM idempotency_keys WHERE job_id = ANY(CAST(:ids AS uuid[]))",
-        "DELETE FROM webhook_deliveries WHERE batch_job_id = ANY(CAST(:ids AS uuid[]))",
-    ):
-        run(connection, statement, ids=ids)
-    return ids
-
-
-def erase_some(connection: Connection, *, limit: int) -> bool:
-    """Erase up to `limit` rows of a deleted job, and at last the job; False when there is none.
-
-    Processes erase different jobs. Requests of the job may still be in an open OpenAI batch: they
-    are cancelled, and answers to what is nowhere are recorded nowhere. The job's row and its share
-    of that batch stay until it ends, or packing would not know that OpenAI still works on it.
-    """
-    anything = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE job_id = j.id)" for table in _ERASED)
-    found = rows(
-        connection,
-        f"""
-        SELECT id FROM batch_jobs j
-        WHERE completed_at = '-infinity' AND status = :deleted AND ({anything} OR NOT EXISTS (
-            SELECT FROM job_openai_batches s JOIN openai_batches b ON b.id = s.openai_batch
-            WHERE s.job_id = j.id AND b.status <> 'settled'))
-        ORDER BY id LIMIT 1 FOR UPDATE OF j SKIP LOCKED
-        """,  # noqa: S608 - names from _ERASED
-        deleted=JOB_DELETED,
-    )
+    found = rows(connection, _NEXT, deleted=JOB_DELETED)
     if not found:
         return False
-    job_id = found[0].id
-    if not any(_erase(connection, table, job_id, limit) for table in _ERASED):
-        run(connection, "DELETE FROM batch_jobs WHERE id = :id", id=job_id)
+    job = found[0]
+    erasing = _Erasing(
+        job_id=job.id,
+        open=_open_batches(connection, job.id),
+        calls_over=calls_over,
+        lots=max(1, limit // (2 + job.translations)),
+    )
+    if not (_erase_lots(connection, erasing) or _erase_probes(connection, job.id, limit)):
+        _end(connection, erasing)
     return True
 
 
-def _erase(connection: Connection, table: str, job_id: UUID, limit: int) -> int:
-    return changed(
-        connection,
-        f"""
-        DELETE FROM {table} WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM {table} WHERE job_id = :job_id LIMIT :limit
-        ))
-        """,  # noqa: S608 - names from _ERASED
-        job_id=job_id,
-        limit=limit,
-    )
+# Looked up in the order of an index: for a mere EXISTS the planner may read the table from its
+# beginning, because it believes that a row turns up soon.
+_NEXT: Final = """
+    SELECT id, cardinality(translations) AS translations FROM batch_jobs j
+    WHERE completed_at = '-infinity' AND status = :deleted AND updated_at <= now() AND (
+        (SELECT position FROM batch_lots WHERE job_id = j.id AND position >= 0
+         ORDER BY job_id, position LIMIT 1) IS NOT NULL
+        OR (SELECT url_hash FROM image_probes WHERE job_id = j.id
+            ORDER BY job_id, url_hash LIMIT 1) IS NOT NULL
+        OR NOT EXISTS (
+            SELECT FROM job_openai_batches s JOIN openai_batches b ON b.id = s.openai_batch
+            WHERE s.job_id = j.id AND b.status <> 'settled'))
+    ORDER BY id LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+"""
 
 
-def delete_old_openai_batches(connection: Connection, *, days: int, limit: int) -> int:
-    """Forget OpenAI batches settled that many days ago, of which no job is left.
-
-    But none before OpenAI has forgotten their files: whoever compares its files with our rows
-    would take them for a stranger's.
-    """
-    return changed(
+def _open_batches(connection: Connection, job_id: UUID) -> list[UUID]:
+    found = rows(
         connection,
         """
-        DELETE FROM openai_batches WHERE id = ANY (ARRAY(
-            SELECT id FROM openai_batches b
-            WHERE status = 'settled' AND settled_at < now() - make_interval(days => :days)
-              AND NOT EXISTS (SELECT FROM job_openai_batches s WHERE s.openai_batch = b.id)
-            ORDER BY settled_at LIMIT :limit FOR UPDATE SKIP LOCKED
-        ))
+        SELECT b.id FROM job_openai_batches s JOIN openai_batches b ON b.id = s.openai_batch
+        WHERE s.job_id = :job_id AND b.status <> 'settled'
         """,
-        days=max(days, FILE_DAYS),
-        limit=limit,
+        job_id=job_id,
+    )
+    return [row.id for row in found]
+
+
+def _end(connection: Connection, erasing: _Erasing) -> None:
+    """Erase what was left bare and then the job, once nothing of it can be billed any more."""
+    if erasing.open:
+        return
+    bare = _lots(connection, erasing, first=_FIRST_BARE)
+    if not bare:
+        run(connection, "DELETE FROM batch_jobs WHERE id = :id", id=erasing.job_id)
+    elif not _erase_requests(connection, erasing, bare):  # direct calls are under way
+        run(
+            connection,
+            """
+            UPDATE batch_jobs SET updated_at = now() + make_interval(secs => :seconds)
+            WHERE id = :id
+            """,
+            id=erasing.job_id,
+            seconds=LEASE_SECONDS,
+        )
+
+
+def _erase_lots(connection: Connection, erasing: _Erasing) -> bool:
+    """Erase some lots, or leave them bare; False when that was done with all."""
+    lots = _lots(connection, erasing, first=_FIRST)
+    if lots:
+        _erase_requests(connection, erasing, lots)
+        run(
+            connection,
+            """
+            UPDATE batch_lots SET position = -1 - position, lot_id = '', additional_info = NULL,
+                   image_urls = '{}', missing_images = NULL, webhook_url = NULL,
+                   error_code = NULL, error_message = NULL
+            WHERE id = ANY(CAST(:lots AS bigint[]))
+            """,
+            lots=lots,
+        )
+        run(
+            connection,
+            """
+            UPDATE descriptions SET error_code = NULL, error_message = NULL
+            WHERE lot = ANY(CAST(:lots AS bigint[])) AND error_code IS NOT NULL
+            """,
+            lots=lots,
+        )
+    return bool(lots)
+
+
+def _lots(connection: Connection, erasing: _Erasing, *, first: int) -> list[int]:
+    found = rows(
+        connection,
+        """
+        SELECT id FROM batch_lots WHERE job_id = :job_id AND position >= :first
+        ORDER BY position LIMIT :limit FOR UPDATE
+        """,
+        job_id=erasing.job_id,
+        first=first,
+        limit=erasing.lots,
+    )
+    return [row.id for row in found]
+
+
+def _erase_requests(connection: Connection, erasing: _Erasing, lots: Sequence[int]) -> bool:
+    """Erase the lots' requests that can't be billed any more, and lots without any; whether some.
+
+    The model on a cancelled request tells that its bill has come.
+    """
+    requests = changed(
+        connection,
+        """
+        DELETE FROM descriptions WHERE lot = ANY(CAST(:lots AS bigint[])) AND (
+            status = 'cancelled' AND model IS NULL AND (
+                openai_batch = ANY(CAST(:open AS uuid[]))
+                OR openai_batch IS NULL AND lease_expires_at IS NOT NULL
+                   AND (lease_expires_at > now() OR NOT :calls_over))
+        ) IS NOT TRUE
+        """,
+        lots=lots,
+        open=erasing.open,
+        calls_over=erasing.calls_over,
+    )
+    erased = changed(
+        connection,
+        """
+        DELETE FROM batch_lots l WHERE id = ANY(CAST(:lots AS bigint[]))
+          AND NOT EXISTS (SELECT FROM descriptions d WHERE d.lot = l.id)
+        """,
+        lots=lots,
+    )
+    return requests + erased > 0
+
+
+def _erase_probes(connection: Connection, job_id: UUID, limit: int) -> bool:
+    return bool(
+        changed(
+            connection,
+            """
+            DELETE FROM image_probes WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM image_probes WHERE job_id = :job_id LIMIT :limit
+            ))
+            """,
+            job_id=job_id,
+            limit=limit,
+        )
     )

@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import Connection
 
 from generation_service.core.errors import ServiceError
-from generation_service.db import erasure
+from generation_service.db import deletion
 from generation_service.pipeline import known_jobs
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import request_transaction
@@ -19,7 +19,7 @@ def delete(resources: Resources, client: str | None, job_id: UUID) -> None:
 
     def work(connection: Connection) -> None:
         job = known_jobs.locked(connection, client, job_id)
-        if not erasure.delete(connection, job_id):
+        if not deletion.delete(connection, job_id):
             raise ServiceError(
                 "job_not_ended",
                 f"The job is {job.status}; cancel it, or wait for its end.",

@@ -6,7 +6,6 @@ that asks again, never the service by itself.
 """
 
 from functools import partial
-from itertools import count
 
 import structlog
 from sqlalchemy import Connection
@@ -18,7 +17,7 @@ from generation_service.core.idempotency import Identity, State
 from generation_service.core.lanes import Lane
 from generation_service.core.limits import LEASE_SECONDS
 from generation_service.core.lots import GenerationRequest
-from generation_service.db import charges, idempotency
+from generation_service.db import idempotency
 from generation_service.db.idempotency import Claim, Outcome
 from generation_service.pipeline import estimate, repeat, tariffs
 from generation_service.pipeline.bill import Bill
@@ -27,6 +26,7 @@ from generation_service.pipeline.lease import Renewal
 from generation_service.pipeline.repeat import Admit, Answer
 from generation_service.pipeline.resources import Resources
 from generation_service.pipeline.transactions import kept, request_transaction
+from generation_service.pipeline.unbooked import Booking
 
 _OK = 200
 
@@ -38,13 +38,16 @@ def describe_once(
 ) -> Answer | None:
     """Describe the lot, or what an earlier answer lacks; None when another request is at it.
 
-    ServiceError `cost_limit_exceeded` when it is estimated to cost too much.
+    ServiceError `cost_limit_exceeded` when it is estimated to cost too much; what an earlier answer
+    lacks is asked for whatever the limit, or what was paid for it would be lost.
     """
 
     def begin(connection: Connection) -> Claim | None:
-        if estimate.is_limited(resources.settings, request):
-            estimate.within_limit(connection, resources, request)
-        return repeat.claim(connection, identity)
+        claim = repeat.claim(connection, identity)
+        new = claim is not None and claim.unfinished is None
+        if new and estimate.is_limited(resources.settings, request):
+            estimate.within_limit(connection, resources, request)  # or the claim is rolled back
+        return claim
 
     claim = request_transaction(resources.engine, begin)
     if claim is None:
@@ -80,15 +83,17 @@ def _describe(
 
 def _release(resources: Resources, claim: Claim, bill: Bill) -> None:
     """Errors are not replayed: the next request tries again."""
+    booking = Booking(bill.tallies())
 
     def release(connection: Connection) -> None:
         idempotency.release(connection, claim)
-        charges.add_to_hour(connection, bill.tallies())
+        booking.book(connection)
 
     try:
         request_transaction(resources.engine, release)
     except SQLAlchemyError:  # the lease ends by itself, and the client must see the first error
-        _log.warning("request_not_released", exc_info=True)
+        told = booking.failed(resources.unbooked)
+        _log.warning("request_not_released", exc_info=True, **told)
 
 
 def _record(
@@ -103,20 +108,19 @@ def _record(
         status_code=_OK,
         answer=document if described.complete else texts.unfinished(described),
     )
-    tries = count()
+    booking = Booking(bill.tallies())
 
     def record(connection: Connection) -> bool:
-        first = next(tries) == 0
         recorded = idempotency.record(connection, claim, outcome)
         # An earlier try that was committed unbeknown to us has booked it; then nothing is recorded.
-        if recorded or first:
-            charges.add_to_hour(connection, bill.tallies())
+        if recorded or not booking.unclear:
+            booking.book(connection)
         return recorded
 
     try:
         recorded = kept(resources.engine, record)
     except SQLAlchemyError:  # the answer is paid for: with an error the client would order it anew
-        _log.exception("answer_not_kept")
+        _log.exception("answer_not_kept", **booking.failed(resources.unbooked))
         return
     if not recorded:
         _log.warning("lease_lost", reason="another request of the same identity has taken over")

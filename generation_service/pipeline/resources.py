@@ -11,6 +11,7 @@ from generation_service.clients.images import ImageProber
 from generation_service.clients.openai_api import OpenAIClient
 from generation_service.clients.webhooks import Receivers
 from generation_service.pipeline.trouble import Outage, Trouble
+from generation_service.pipeline.unbooked import Unbooked
 
 if TYPE_CHECKING:
     from config import Config
@@ -33,6 +34,7 @@ class Resources:
     batch_api: BatchApi = field(default_factory=BatchApi)
     trouble: Trouble = field(default_factory=Trouble)
     outage: Outage = field(default_factory=Outage)
+    unbooked: Unbooked = field(default_factory=Unbooked)
 
     @property
     def has_batch_api(self) -> bool:

@@ -4,13 +4,14 @@ What a client has deleted is erased here, too: it is gone for everybody already,
 could wait for the end of that.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import structlog
 from sqlalchemy import Connection
 
-from generation_service.db import erasure, expiry
+from generation_service.db import deletion, erasure, expiry
 from generation_service.pipeline.resources import Beat, Resources
 from generation_service.pipeline.transactions import transaction
 
@@ -30,20 +31,21 @@ _Sweep = Callable[[Connection], bool]
 def tick(resources: Resources, beat: Beat) -> bool:
     """Remove some rows of each kind, in short transactions; True when there may be more."""
     more = False
-    for sweep in _sweeps(resources.settings.retention_days):
+    for sweep in _sweeps(resources):
         more |= transaction(resources.engine, sweep)
         if not beat():
             return False
     return more
 
 
-def _sweeps(retention_days: int) -> Iterator[_Sweep]:
+def _sweeps(resources: Resources) -> Iterator[_Sweep]:
+    retention_days = resources.settings.retention_days
     for table in expiry.EXPIRED:
         yield partial(_expired, table=table)
     if retention_days:
         yield partial(_old_jobs, days=retention_days)
         yield partial(_old_openai_batches, days=retention_days)
-    yield _deleted
+    yield partial(_deleted, calls_over=resources.outage.is_over(time.monotonic()))
 
 
 def _expired(connection: Connection, table: str) -> bool:
@@ -51,7 +53,7 @@ def _expired(connection: Connection, table: str) -> bool:
 
 
 def _old_jobs(connection: Connection, days: int) -> bool:
-    deleted = erasure.delete_old(connection, days=days, limit=_OLD_JOBS)
+    deleted = deletion.delete_old(connection, days=days, limit=_OLD_JOBS)
     for job_id in deleted:
         _log.info("job_retired", job=str(job_id), days=days)
     return len(deleted) == _OLD_JOBS
@@ -59,8 +61,8 @@ def _old_jobs(connection: Connection, days: int) -> bool:
 
 def _old_openai_batches(connection: Connection, days: int) -> bool:
     limit = _OLD_OPENAI_BATCHES
-    return erasure.delete_old_openai_batches(connection, days=days, limit=limit) == limit
+    return deletion.delete_old_openai_batches(connection, days=days, limit=limit) == limit
 
 
-def _deleted(connection: Connection) -> bool:
-    return erasure.erase_some(connection, limit=_ERASED_ROWS)
+def _deleted(connection: Connection, *, calls_over: bool) -> bool:
+    return erasure.erase_some(connection, limit=_ERASED_ROWS, calls_over=calls_over)

@@ -164,5 +164,6 @@ def serving(
             stages_tick=lambda: stages_tick,
         )
         site.register(app, resources, bodies)
+        app.extensions["resources"] = resources
         yield Service(app, engine, outside)
         openai.close()

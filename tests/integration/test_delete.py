@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from generation_service.core.errors import ServiceError
-from generation_service.db import erasure, jobs, queue
+from generation_service.db import deletion, erasure, jobs, queue
 from generation_service.pipeline import pack, probe, submit, sweep
 from generation_service.pipeline.cancel import cancel
 from generation_service.pipeline.delete import delete
@@ -102,15 +102,15 @@ def test_it_is_erased_a_few_rows_at_a_time_by_whoever_has_time(world):
     rows = ["SELECT FROM descriptions", "SELECT FROM batch_lots", "SELECT FROM batch_jobs"]
     seen = []
     with engine.begin() as busy:
-        assert erasure.erase_some(busy, limit=4)
+        assert erasure.erase_some(busy, limit=4, calls_over=True)
         with engine.begin() as other:
-            assert not erasure.erase_some(other, limit=4)
+            assert not erasure.erase_some(other, limit=4, calls_over=True)
     while True:
         seen.append(tuple(len(world.rows(query)) for query in rows))
         with engine.begin() as connection:
-            if not erasure.erase_some(connection, limit=4):
+            if not erasure.erase_some(connection, limit=4, calls_over=True):
                 break
-    assert seen[:3] == [(2, 3, 1), (0, 3, 1), (0, 0, 1)]
+    assert seen[:3] == [(4, 2, 1), (2, 1, 1), (0, 0, 1)]
     assert seen[-1] == (0, 0, 0)
 
 
@@ -120,7 +120,12 @@ def test_lines_of_a_deleted_job_disturb_nobody_in_an_open_openai_batch(world):
     cancel(world.resources, CLIENT, deleted)
     delete(world.resources, CLIENT, deleted)
     sweep_all(world.resources)
-    assert left(world, deleted) == ["batch_jobs", "job_openai_batches"]
+    assert left(world, deleted) == [
+        "batch_jobs",
+        "batch_lots",
+        "descriptions",
+        "job_openai_batches",
+    ]
     assert world.finish(other).lots_failed == 0
     world.run_until(lambda: not open_openai_batches(world))
     sweep_all(world.resources)
@@ -238,7 +243,7 @@ def test_openai_batches_are_forgotten_once_no_job_is_left_of_them(world):
 def test_openai_batches_are_kept_as_long_as_openai_keeps_their_files(engine, days, forgotten):
     with engine.begin() as connection:
         connection.execute(text(_SETTLED), {"days": days})
-        assert erasure.delete_old_openai_batches(connection, days=1, limit=5) == forgotten
+        assert deletion.delete_old_openai_batches(connection, days=1, limit=5) == forgotten
 
 
 _SETTLED = """

@@ -129,9 +129,9 @@ def test_a_model_without_a_price_is_counted_in_tokens_and_has_no_cost(engine):
         assert job.charge.cost_nanos > 0
 
 
-def at_openai(world, count=2):
+def at_openai(world, count=2, *, lots=None, **more):
     """The id of a job whose OpenAI batch has ended, and waits to be collected."""
-    job_id = world.accept(world.lots(count), ["en"])
+    job_id = world.accept(lots or world.lots(count), ["en"], **more)
     for stage in (probe, pack, submit):
         stage.tick(world.resources, go_on)
     until(partial(_ended, world), what="OpenAI has worked the batch")

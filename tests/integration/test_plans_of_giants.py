@@ -5,10 +5,10 @@ import pytest
 
 from generation_service.core.charges import Charge
 from generation_service.core.lanes import FALLBACK_AFTER_SECONDS
-from generation_service.db import descriptions
+from generation_service.db import descriptions, erasure
 from generation_service.db.outcomes import CompletedText, FailedText, Requeued
 from generation_service.pipeline import pack
-from tests.integration.giants import giant
+from tests.integration.giants import LANGUAGES, giant
 from tests.integration.plans import explaining
 from tests.integration.stages import go_on, stages
 
@@ -70,3 +70,39 @@ def test_answers_are_found_by_their_ids(world):
     assert [row.id for row in found] == ids
     left = world.rows("SELECT count(*) FROM descriptions WHERE status = 'submitted'")
     assert left[0]["count"] == 3 * LOTS - len(ids)
+
+
+def test_a_deleted_giant_is_left_bare_and_erased_by_what_is_found_at_once(world):
+    """All is cancelled in an open OpenAI batch; then that one has ended."""
+    pack.tick(world.resources, go_on)
+    world.execute("UPDATE descriptions SET status = 'cancelled'")
+    world.execute(
+        "UPDATE batch_jobs SET status = 'deleted', completed_at = '-infinity' WHERE client = 'one'"
+    )
+    with explaining(world.resources.engine) as plans:
+        assert erased(world) == LOTS * (2 + len(LANGUAGES)) // LIMIT
+        assert erased(world) == 0
+    assert of_lots(plans) == []
+    assert len(world.rows("SELECT FROM batch_lots WHERE position < 0")) == LOTS
+    world.execute("UPDATE openai_batches SET status = 'settled'")
+    with explaining(world.resources.engine) as plans:
+        assert erased(world) > 0
+    assert of_lots(plans) == []
+    assert len(world.rows("SELECT FROM batch_jobs")) == 2
+
+
+LIMIT = 1_000
+
+
+def of_lots(plans):
+    return [scan for scan in plans.scans if scan.table in {"batch_lots", "descriptions"}]
+
+
+def erased(world):
+    """How often there was something to erase."""
+    times = 0
+    while True:
+        with world.resources.engine.begin() as connection:
+            if not erasure.erase_some(connection, limit=LIMIT, calls_over=True):
+                return times
+        times += 1
