@@ -48,6 +48,18 @@ _ERRORS: Final[Mapping[int, str]] = {
     pycurl.E_OPERATION_TIMEDOUT: "timeout",
 }
 
+BROKEN_OFF: Final = frozenset(
+    {
+        pycurl.E_OPERATION_TIMEDOUT,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_GOT_NOTHING,
+        pycurl.E_PARTIAL_FILE,
+        pycurl.E_RECV_ERROR,
+        pycurl.E_SEND_ERROR,
+    }
+)
+"""libcurl's codes where one side, maybe because the other was silent, did not go on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:

@@ -10,6 +10,7 @@ from typing import Final, Self
 import pycurl
 
 from generation_service.clients.poller import READ, WRITE, make_poller
+from generation_service.clients.presence import Presence
 
 _EVENTS: Final = {
     pycurl.POLL_IN: READ,
@@ -26,11 +27,15 @@ Ended = tuple[pycurl.Curl, int, str]
 
 
 class CurlLoop:
-    """Runs easy handles; `waker` is a file descriptor that ends a `poll` early."""
+    """Runs easy handles; `waker` is a file descriptor that ends a `poll` early.
 
-    def __init__(self, waker: int, *, idle_connections: int) -> None:
+    `presence` is told when sockets are looked at.
+    """
+
+    def __init__(self, waker: int, presence: Presence, *, idle_connections: int) -> None:
         self._poller = make_poller()
         self._waker = waker
+        self._presence = presence
         self._poller.watch(waker, READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -45,12 +50,15 @@ class CurlLoop:
 
     def poll(self, seconds: float) -> list[Ended]:
         """Wait for traffic at most so long; returns handles with libcurl's code and words."""
-        for descriptor, events in self._poller.poll(self._patience(seconds)):
+        patience = self._patience(seconds)
+        self._presence.note(asleep=patience)
+        for descriptor, events in self._poller.poll(patience):
             if descriptor != self._waker:
                 self._multi.socket_action(descriptor, _ACTIONS[events])
         if self._due is not None and time.monotonic() >= self._due:
             self._due = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._presence.note()
         return self._ended()
 
     def close(self) -> None:

@@ -70,10 +70,12 @@ class ImageProber:
         allowed_private: Allowed,
         max_in_flight: int = IMAGES_IN_FLIGHT,
         max_per_host: int = IMAGES_PER_HOST,
+        connect_seconds: float = IMAGE_CONNECT_SECONDS,
         resolver: Resolver | None = None,
         parking: Parking | None = None,
     ) -> None:
         self._allowed_private = allowed_private
+        self._connect_seconds = connect_seconds
         self._resolver = resolver or Resolver()
         self._slots = Slots(max_in_flight, max_per_host, parking or Parking())
 
@@ -90,7 +92,7 @@ class ImageProber:
             resolver=self._resolver,
             share=self._slots.join(patient=patient),
         )
-        return Probing(transfers)
+        return Probing(transfers, self._connect_seconds)
 
     def check(
         self,
@@ -105,8 +107,8 @@ class ImageProber:
         `urls` is pulled as room appears and may be long: a URL already seen is remembered by its
         hash alone. After `seconds` it stops, whatever has no answer yet; close the generator to
         stop earlier. Answers travel only while the caller asks for the next one, so don't let it
-        sit for seconds between two. `asker_of` tells whose a URL is, so that one client's slow
-        names don't make the photos of others unreachable.
+        sit for seconds between two: photos would be asked for again. `asker_of` tells whose a URL
+        is, so that one client's slow names and hosts don't hold up the photos of others.
         """
         fresh = _distinct(urls)
         deadline = Deadline.after(seconds)
@@ -123,8 +125,9 @@ class Probing:
     They make progress only inside `wait`.
     """
 
-    def __init__(self, transfers: Transfers[_Probe]) -> None:
+    def __init__(self, transfers: Transfers[_Probe], connect_seconds: float) -> None:
         self._transfers = transfers
+        self._connect_seconds = connect_seconds
 
     @property
     def in_flight(self) -> int:
@@ -133,9 +136,8 @@ class Probing:
 
     def add(self, url: str, asker: str | None = None) -> None:
         """Ask for a photo on behalf of `asker`."""
-        self._transfers.add(
-            (url, asker, FIRST_BYTES), _request(url, _FIRST_HEADERS, IMAGE_TOTAL_SECONDS, asker)
-        )
+        request = self._request(url, _FIRST_HEADERS, IMAGE_TOTAL_SECONDS, asker)
+        self._transfers.add((url, asker, FIRST_BYTES), request)
 
     def wait(self, seconds: float) -> list[tuple[str, ImageCheck]]:
         """Checks as soon as there are any; none after `seconds`, or when nothing is in flight."""
@@ -143,7 +145,7 @@ class Probing:
         for (url, asker, wanted), answer in self._transfers.wait(seconds):
             if _is_undecided(wanted, answer):
                 left = IMAGE_TOTAL_SECONDS - answer.seconds
-                more = _request(url, _GIF_HEADERS, left, asker)
+                more = self._request(url, _GIF_HEADERS, left, asker)
                 self._transfers.add((url, asker, GIF_BYTES), more)
             else:
                 check = judge(answer)
@@ -161,6 +163,20 @@ class Probing:
     def __exit__(self, *_error: object) -> None:
         """Break off what is under way."""
         self._transfers.close()
+
+    def _request(
+        self, url: str, headers: Mapping[str, str], seconds: float, asker: str | None
+    ) -> Outgoing:
+        return Outgoing(
+            url=url,
+            headers=headers,
+            connect_seconds=self._connect_seconds,
+            total_seconds=seconds,
+            max_bytes=GIF_BYTES,
+            redirects=IMAGE_REDIRECTS,
+            enough=_enough,
+            asker=asker,
+        )
 
 
 def judge(answer: Answer) -> ImageCheck:
@@ -206,19 +222,6 @@ def _distinct(urls: Iterable[str]) -> Iterator[str]:
 def _fill(probing: Probing, fresh: Iterator[str], asker_of: _AskerOf) -> None:
     for url in islice(fresh, LOOK_AHEAD - probing.in_flight):
         probing.add(url, asker_of(url))
-
-
-def _request(url: str, headers: Mapping[str, str], seconds: float, asker: str | None) -> Outgoing:
-    return Outgoing(
-        url=url,
-        headers=headers,
-        connect_seconds=IMAGE_CONNECT_SECONDS,
-        total_seconds=seconds,
-        max_bytes=GIF_BYTES,
-        redirects=IMAGE_REDIRECTS,
-        enough=_enough,
-        asker=asker,
-    )
 
 
 def _is_undecided(wanted: int, answer: Answer) -> bool:

@@ -1,7 +1,7 @@
 """The names that one thread's transfers wait for, each with a deadline of its own."""
 
 import heapq
-import time
+from collections.abc import Callable
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -12,11 +12,15 @@ V = TypeVar("V")
 
 
 class Lookups(Generic[V]):
-    """`ask`, sleep on `mailbox` for at most `patience` seconds, then `take_answered`."""
+    """`ask`, sleep on `mailbox` for at most `patience` seconds, then `take_answered`.
 
-    def __init__(self, resolver: Resolver) -> None:
+    Deadlines are by `clock`: one that stands still meanwhile makes nobody give up.
+    """
+
+    def __init__(self, resolver: Resolver, clock: Callable[[], float]) -> None:
         self.mailbox: Mailbox[tuple[Question, Resolution]] = Mailbox()
         self._resolver = resolver
+        self._clock = clock
         self._waiting: dict[Question, dict[int, V]] = {}
         self._deadlines: list[tuple[float, int, Question]] = []
         self._tickets = count()
@@ -27,7 +31,7 @@ class Lookups(Generic[V]):
         if known:
             return known
         ticket = next(self._tickets)
-        heapq.heappush(self._deadlines, (time.monotonic() + seconds, ticket, question))
+        heapq.heappush(self._deadlines, (self._clock() + seconds, ticket, question))
         if question in self._waiting:
             self._waiting[question][ticket] = value
         else:
@@ -39,7 +43,7 @@ class Lookups(Generic[V]):
         """Seconds until somebody's look-up is given up."""
         if not self._deadlines:
             return float("inf")
-        return max(0.0, self._deadlines[0][0] - time.monotonic())
+        return max(0.0, self._deadlines[0][0] - self._clock())
 
     def take_answered(self) -> list[tuple[V, Resolution]]:
         """Whoever need not wait any longer, because the answer came or because time is up."""
@@ -52,10 +56,10 @@ class Lookups(Generic[V]):
 
     def _given_up(self) -> list[tuple[V, Resolution]]:
         given_up = []
-        while self._deadlines and self._deadlines[0][0] <= time.monotonic():
+        while self._deadlines and self._deadlines[0][0] <= self._clock():
             _deadline, ticket, question = heapq.heappop(self._deadlines)
             value = self._waiting.get(question, {}).pop(ticket, None)
             if value is not None:
-                slow = Resolution((), f"The name {question.name} was not resolved in time.")
-                given_up.append((value, slow))
+                error = f"The name {question.name} was not resolved in time."
+                given_up.append((value, Resolution((), error, given_up=True)))
         return given_up

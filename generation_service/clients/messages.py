@@ -37,7 +37,8 @@ class Answer:
     `headers` have names in lower case; of a repeated one the first stands. `error` is one of
     bad_url, address_refused, dns_failed, connect_failed, tls_failed, timeout, network_error,
     too_many_redirects, host_parked; `message` says it in words, without resolved addresses.
-    A body cut at `max_bytes` is no error. `seconds` leaves out the time spent in a queue.
+    A body cut at `max_bytes` is no error. `seconds` leaves out the time spent in
+    a queue, and that in which nobody looked after the transfers.
     """
 
     status: int | None = None

@@ -7,18 +7,19 @@ check and use nor a redirect leads inside, and a connection used again is one th
 """
 
 import time
-from dataclasses import dataclass
 from typing import Final, Generic, Self, TypeVar
 
 import pycurl
 
 from generation_service.clients.addresses import Allowed, refusal
 from generation_service.clients.admission import Admission, Share, Slots
-from generation_service.clients.curl_handle import CurlHandle, Hop
+from generation_service.clients.curl_handle import BROKEN_OFF, CurlHandle, Hop
 from generation_service.clients.curl_loop import CurlLoop
-from generation_service.clients.fair_queue import FairQueue
+from generation_service.clients.exchange import Exchange
+from generation_service.clients.fair_queue import FairQueues
 from generation_service.clients.lookups import Lookups
 from generation_service.clients.messages import Answer, Outgoing
+from generation_service.clients.presence import Presence
 from generation_service.clients.resolver import Question, Resolution, Resolver
 from generation_service.clients.urls import BadUrlError, Target, parse_target, redirected
 
@@ -29,34 +30,15 @@ _RECHECK_SECONDS: Final = 0.05  # how soon a slot given back by another thread i
 _MAX_PINS: Final = 8
 
 
-@dataclass(slots=True, eq=False)
-class _Exchange(Generic[T]):
-    """A request on its way; `spent` are the seconds of its earlier hops."""
-
-    tag: T
-    request: Outgoing
-    target: Target
-    redirects_left: int
-    spent: float = 0.0
-    started: float = 0.0
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self.started
-
-    def connect_seconds_left(self) -> float:
-        return min(self.request.connect_seconds - self.elapsed(), self.total_seconds_left())
-
-    def total_seconds_left(self) -> float:
-        return self.request.total_seconds - self.spent - self.elapsed()
-
-
 class Transfers(Generic[T]):
     """Many requests at once, driven by the one thread that calls `add` and `wait`.
 
     At most `max_in_flight` run at a time and `max_per_host` to one host:port; the others queue,
-    first in first out for each host, hosts taking turns, and their clocks start when they run.
-    They make progress only inside `wait`. `share` puts the caps of a whole process in place of
-    the two numbers; a `resolver` may be shared too, and its cache with it.
+    first in first out for each host; askers take turns, and so do the hosts of each. Their clocks
+    start when they run. They make progress only inside `wait`; if its caller stays away for long
+    (presence.py), that counts as nobody's time, and a GET that fails by it is begun once more.
+    `share` puts the caps of a whole process in place of the two numbers; a `resolver` may be shared
+    too, and its cache with it.
     """
 
     def __init__(
@@ -70,10 +52,12 @@ class Transfers(Generic[T]):
     ) -> None:
         self._allowed_private = allowed_private
         self._share = share or Slots(max_in_flight, max_per_host).join()
-        self._lookups: Lookups[_Exchange[T]] = Lookups(resolver or Resolver())
-        self._loop = CurlLoop(self._lookups.mailbox.fileno(), idle_connections=max_in_flight)
-        self._queue: FairQueue[tuple[str, int], _Exchange[T]] = FairQueue()
-        self._active: dict[pycurl.Curl, tuple[CurlHandle, _Exchange[T]]] = {}
+        self._presence = Presence()
+        self._lookups: Lookups[Exchange[T]] = Lookups(resolver or Resolver(), self._presence)
+        waker = self._lookups.mailbox.fileno()
+        self._loop = CurlLoop(waker, self._presence, idle_connections=max_in_flight)
+        self._queue: FairQueues[str | None, tuple[str, int], Exchange[T]] = FairQueues()
+        self._active: dict[pycurl.Curl, tuple[CurlHandle, Exchange[T]]] = {}
         self._idle: list[CurlHandle] = []
         self._answers: list[tuple[T, Answer]] = []
         self._in_flight = 0
@@ -92,11 +76,12 @@ class Transfers(Generic[T]):
         except BadUrlError as error:
             self._answers.append((tag, Answer(error="bad_url", message=str(error))))
         else:
-            self._enqueue(_Exchange(tag, request, target, request.redirects))
+            self._enqueue(Exchange(tag, request, target, self._presence, request.redirects))
 
     def wait(self, seconds: float) -> list[tuple[T, Answer]]:
         """Answers as soon as there are any; none after `seconds`, or when nothing is in flight."""
         deadline = time.monotonic() + seconds
+        self._presence.note()
         self._admit()
         while self._in_flight and not self._answers:
             left = deadline - time.monotonic()
@@ -137,14 +122,14 @@ class Transfers(Generic[T]):
             self._queue.wake_all()
         self._admit()
 
-    def _enqueue(self, exchange: _Exchange[T]) -> None:
+    def _enqueue(self, exchange: Exchange[T]) -> None:
         target = exchange.target
         judged = (target.host,) if target.is_literal else ()
         reason = self._refusal(target, judged)
         if reason:
             self._fail(exchange, "address_refused", reason)
         else:
-            self._queue.push(target.key, exchange)
+            self._queue.push(exchange.request.asker, target.key, exchange)
 
     def _admit(self) -> None:
         while not self._share.is_full():
@@ -158,8 +143,8 @@ class Transfers(Generic[T]):
                 message = f"{exchange.target.host} accepted no connections lately."
                 self._fail(exchange, "host_parked", message)
 
-    def _start(self, exchange: _Exchange[T]) -> None:
-        exchange.started = time.monotonic()
+    def _start(self, exchange: Exchange[T]) -> None:
+        exchange.start()
         if exchange.target.is_literal:
             self._dial(exchange, ())
             return
@@ -169,14 +154,15 @@ class Transfers(Generic[T]):
         if known:
             self._resolved(exchange, known)
 
-    def _resolved(self, exchange: _Exchange[T], resolution: Resolution) -> None:
+    def _resolved(self, exchange: Exchange[T], resolution: Resolution) -> None:
         error = "dns_failed" if resolution.error else "address_refused"
         reason = resolution.error or self._refusal(exchange.target, resolution.addresses)
         if reason is None:
             self._dial(exchange, resolution.addresses[:_MAX_PINS])
             return
         exchange.spent += exchange.elapsed()
-        self._give(exchange, connected=False if resolution.error else None)
+        was_tried = resolution.error is not None and not resolution.given_up
+        self._give(exchange, connected=False if was_tried else None)
         self._fail(exchange, error, reason)
 
     def _refusal(self, target: Target, addresses: tuple[str, ...]) -> str | None:
@@ -190,7 +176,7 @@ class Transfers(Generic[T]):
                 return reason
         return None
 
-    def _dial(self, exchange: _Exchange[T], addresses: tuple[str, ...]) -> None:
+    def _dial(self, exchange: Exchange[T], addresses: tuple[str, ...]) -> None:
         handle = self._idle.pop() if self._idle else CurlHandle(self._allowed_private)
         hop = Hop(
             target=exchange.target,
@@ -201,24 +187,28 @@ class Transfers(Generic[T]):
         )
         handle.begin(exchange.request, hop)
         self._active[handle.curl] = (handle, exchange)
+        exchange.dialled()
         self._loop.start(handle.curl)
 
     def _ended(self, curl: pycurl.Curl, code: int, text: str) -> None:
         handle, exchange = self._active.pop(curl)
-        exchange.spent += exchange.elapsed()
-        answer = handle.answer(code, text, exchange.spent)
+        answer = handle.answer(code, text, exchange.spent + exchange.elapsed())
         location = None if answer.error else handle.redirect
         handle.forget()
         self._idle.append(handle)
-        was_tried = answer.error != "address_refused"
+        is_ours = exchange.was_missed and code in BROKEN_OFF and answer.error is not None
+        was_tried = answer.error != "address_refused" and not is_ours
         connected = answer.error != "connect_failed" if was_tried else None
         self._give(exchange, connected=connected)
-        if location is None:
+        if is_ours and exchange.may_repeat():
+            self._enqueue(exchange)
+        elif location is None:
             self._answers.append((exchange.tag, answer))
         else:
+            exchange.spent = answer.seconds
             self._follow(exchange, location)
 
-    def _follow(self, exchange: _Exchange[T], location: str) -> None:
+    def _follow(self, exchange: Exchange[T], location: str) -> None:
         if exchange.redirects_left == 0:
             message = f"It redirects more than {exchange.request.redirects} times."
             self._fail(exchange, "too_many_redirects", message)
@@ -231,10 +221,10 @@ class Transfers(Generic[T]):
         exchange.redirects_left -= 1
         self._enqueue(exchange)
 
-    def _give(self, exchange: _Exchange[T], *, connected: bool | None) -> None:
+    def _give(self, exchange: Exchange[T], *, connected: bool | None) -> None:
         self._share.give(exchange.target.key, connected=connected)
         self._queue.wake(exchange.target.key)
 
-    def _fail(self, exchange: _Exchange[T], error: str, message: str) -> None:
+    def _fail(self, exchange: Exchange[T], error: str, message: str) -> None:
         answer = Answer(error=error, message=message, seconds=exchange.spent)
         self._answers.append((exchange.tag, answer))

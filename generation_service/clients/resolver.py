@@ -28,10 +28,14 @@ _SECOND_LEVEL_CHARS: Final = 3  # co.uk, com.br: the site is one label further d
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The addresses of a name, or in `error` why there are none."""
+    """The addresses of a name, or in `error` why there are none.
+
+    `given_up`: nobody knows yet. It may be our own threads that are stuck.
+    """
 
     addresses: tuple[str, ...]
     error: str | None = None
+    given_up: bool = False
 
 
 class Question(NamedTuple):

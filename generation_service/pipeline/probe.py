@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from generation_service.clients.images import Probing
-from generation_service.core.limits import LEASE_SECONDS
+from generation_service.core.limits import IMAGE_CONNECT_SECONDS, LEASE_SECONDS
 from generation_service.db import lots, probes
 from generation_service.db.lots import ClaimedLot
 from generation_service.db.probes import Known
@@ -27,6 +27,7 @@ _PHOTOS_A_CLAIM: Final = PHOTOS_HELD // 4
 _LOOK_SECONDS: Final = 0.2  # between two claims, and so how soon a new job is noticed
 _LOOK_TIMES: Final = 10  # nothing found: at least so many times what looking took
 _RECORD_SECONDS: Final = 0.2  # answers wait no longer to be recorded with others
+_LISTEN_SECONDS: Final = IMAGE_CONNECT_SECONDS  # however slow the database: enough to connect
 _RENEW_SECONDS: Final = LEASE_SECONDS / 4
 
 
@@ -50,6 +51,7 @@ class _Tick:
         self._unasked: list[tuple[str, str]] = []
         self._look_at = 0.0
         self._record_at = 0.0
+        self._listen_until = 0.0
         self._renew_at = time.monotonic() + _RENEW_SECONDS
 
     def run(self, probing: Probing, beat: Beat) -> None:
@@ -61,10 +63,18 @@ class _Tick:
                 return
             self._listen(probing)
             self._renew()
-            if time.monotonic() >= self._look_at:
-                self.claim()
-            elif time.monotonic() >= self._record_at or not self._window.is_waiting:
-                self._record()
+            if not self._window.is_waiting or time.monotonic() >= self._listen_until:
+                self._claim_or_record()
+
+    def _claim_or_record(self) -> None:
+        """What is due; then the photos are listened to for as long as they were not."""
+        began = time.monotonic()
+        if began >= self._look_at:
+            self.claim()
+        elif began >= self._record_at or not self._window.is_waiting:
+            self._record()
+        ended = time.monotonic()
+        self._listen_until = ended + min(ended - began, _LISTEN_SECONDS)
 
     def claim(self) -> bool:
         """Claim some lots and their photos, in one transaction; False when there are none."""
@@ -98,8 +108,9 @@ class _Tick:
     def _listen(self, probing: Probing) -> None:
         """Until there is an answer, or something else to do."""
         if self._window.is_waiting:
-            due = min(self._look_at, self._record_at, self._renew_at)
-            for url, check in probing.wait(max(0.0, due - time.monotonic())):
+            due = max(min(self._look_at, self._record_at), self._listen_until)
+            seconds = min(due, self._renew_at) - time.monotonic()
+            for url, check in probing.wait(min(max(0.0, seconds), _RECORD_SECONDS)):
                 self._window.answered(url, check.reason)
             for url in probing.withdraw_parked():
                 self._window.parked(url)

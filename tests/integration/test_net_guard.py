@@ -6,6 +6,7 @@ from generation_service.clients.addresses import NOBODY
 from generation_service.clients.curl_handle import CurlHandle, Hop
 from generation_service.clients.curl_loop import CurlLoop
 from generation_service.clients.mailbox import Mailbox
+from generation_service.clients.presence import Presence
 from generation_service.clients.urls import parse_target
 from tests.outgoing import PLAIN, answers, fetch, transfers
 from tests.servers import LoopbackServer, Reply, redirect
@@ -75,7 +76,10 @@ def test_the_socket_is_guarded_even_if_the_check_before_it_were_missed(server, h
         may_redirect=False,
     )
     handle.begin(PLAIN, hop)
-    with Mailbox[object]() as mailbox, CurlLoop(mailbox.fileno(), idle_connections=1) as loop:
+    with (
+        Mailbox[object]() as mailbox,
+        CurlLoop(mailbox.fileno(), Presence(), idle_connections=1) as loop,
+    ):
         loop.start(handle.curl)
         while not (ended := loop.poll(1)):
             pass

@@ -84,6 +84,22 @@ def test_a_host_that_is_full_does_not_delay_another(server):
     assert (tag, answer.body) == ("quick", b"in")
 
 
+def test_a_client_with_many_slow_hosts_does_not_delay_another(server):
+    with LoopbackServer({"/": Reply(hang=True)}) as slow:
+        hosts = [f"h{number}.test" for number in range(20)]
+        allowed = server.allowed | {(host, slow.port) for host in hosts}
+        hasty = replace(PLAIN, total_seconds=0.2)
+        order = []
+        with transfers(allowed, at_once=2, lookup=lambda _name: LOOPBACK) as running:
+            for host in hosts:
+                running.add(host, replace(hasty, url=slow.url(host=host), asker="many"))
+            running.wait(0)
+            running.add("quick", replace(PLAIN, url=server.url(), asker="few"))
+            while running.in_flight:
+                order += [tag for tag, _answer in running.wait(20)]
+    assert order.index("quick") <= 3  # the two that run, and one whose turn is first
+
+
 def test_time_in_the_queue_is_not_counted(server):
     server.replies["/hang"] = Reply(hang=True)
     with transfers(server.allowed, per_host=1) as running:

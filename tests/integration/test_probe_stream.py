@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,10 +10,12 @@ from threading import Event
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from generation_service.clients.admission import Parking
 from generation_service.clients.images import ImageProber
 from generation_service.core.lots import Lot
+from generation_service.db.engine import make_engine
 from generation_service.pipeline import probe
 from tests.integration.stages import go_on, stages
 from tests.servers import LoopbackServer
@@ -32,10 +35,10 @@ def world(engine):
 @pytest.fixture
 def gate(world):
     """Opens the photos named /held."""
-    event = Event()
-    world.photos.replies["/held"] = replace(world.photos.replies["/1.jpg"], held=event)
-    yield event
-    event.set()
+    opened = Event()
+    world.photos.replies["/held"] = replace(world.photos.replies["/1.jpg"], held=opened)
+    yield opened
+    opened.set()
 
 
 @contextmanager
@@ -96,6 +99,30 @@ def test_a_killed_prober_loses_only_what_it_had_not_recorded(world, gate):
     assert pending(world) == []
     assert [world.photos.hits(f"/1.jpg?{n}") for n in range(30)] == [1] * 30
     assert [world.photos.hits(f"/held?{n}") for n in range(5)] == [2] * 5
+
+
+@contextmanager
+def slow_database(world, seconds):
+    """The same one, with a pause before every transaction."""
+    engine = make_engine(world.resources.engine.url.render_as_string(hide_password=False))
+
+    def pause(_connection):
+        over = time.monotonic() + seconds
+        until(lambda: time.monotonic() > over, what="the pause is over")
+
+    event.listen(engine, "begin", pause)
+    yield engine
+    engine.dispose()
+
+
+def test_however_slow_the_database_photos_that_can_be_had_are_reachable(world):
+    """Each transaction takes longer than a photo may take to connect; several claims are due."""
+    world.accept([world.lot(f"lot-{n}", "/1.jpg") for n in range(1_500)], ["en"])
+    prober = ImageProber(allowed_private=world.photos.allowed, connect_seconds=0.55)
+    with slow_database(world, 0.6) as engine:
+        probe.tick(replace(world.resources, engine=engine, prober=prober), go_on)
+    assert len(world.rows(PROBED)) == 1
+    assert pending(world) == []
 
 
 def test_two_at_once_ask_for_each_photo_once(world):
