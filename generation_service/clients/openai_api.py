@@ -129,10 +129,7 @@ class OpenAIClient:
         return reply, False
 
     def upload(self, content: IO[bytes], *, name: str, expires_after_days: int) -> str:
-        """The id of the new input file; large ones are given the time that they need.
-
-        `content` can be sought in, and is sent from its beginning.
-        """
+        """The id of the new file; large ones get more time. All of `content` is sent."""
         files = self._sdk.files.with_raw_response
         seconds = self._timeout + content.seek(0, os.SEEK_END) / _UPLOAD_BYTES_PER_SECOND
         content.seek(0)
