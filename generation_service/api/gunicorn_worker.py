@@ -3,6 +3,7 @@
 Such requests never reach the app: Gunicorn itself would answer them with a page of HTML.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,6 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from generation_service.api.errors import OTHER_CLIENT_ERROR, document
 from generation_service.api.responses import REQUEST_ID_HEADER, render
+from generation_service.api.thread_pool import make_thread_pool
 from generation_service.core.errors import ServiceError
 from generation_service.telemetry import metrics
 
@@ -29,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Differs in its errors only."""
+    """Differs in its errors, and in which of its threads comes next."""
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        return make_thread_pool(self.cfg.threads)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         if not isinstance(exc, ParseException) or isinstance(exc, _OUR_OWN):

@@ -30,6 +30,7 @@ ENGINE_OPTIONS: dict[str, Any] = {
     "pool_size": 10,
     "max_overflow": 5,
     "pool_timeout": 10,
+    "pool_use_lifo": True,  # the connection whose server process has everything at hand comes next
     "hide_parameters": True,  # what clients sent has no place in logs
     "connect_args": {
         "connect_timeout": 5,
