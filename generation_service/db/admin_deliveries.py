@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from generation_service.core.status import DeliveryStatus
-from generation_service.db.admin_jobs import Place
+from generation_service.db.admin_jobs import Place, ordered
 from generation_service.db.statements import rows
 
 
@@ -88,11 +88,7 @@ def _chosen(
     connection: Connection, wanted: Filter, place: Place | None, limit: int
 ) -> list[ListedDelivery]:
     conditions, values = _conditions(wanted)
-    order = "DESC"
-    if place:
-        order = "ASC" if place.newer else "DESC"
-        conditions.append(f"(created_at, id) {'>' if place.newer else '<'} (:created_at, :id)")
-        values |= {"created_at": place.created_at, "id": place.id}
+    order = ordered(place, conditions, values)
     found = rows(
         connection,
         f"""

@@ -57,6 +57,16 @@ class Place:
     newer: bool
 
 
+def ordered(place: Place | None, conditions: list[str], values: dict[str, Any]) -> str:
+    """Add the condition that begins a list there; returns the order to read it in."""
+    if place is None:
+        return "DESC"
+    order, side = ("ASC", ">") if place.newer else ("DESC", "<")
+    conditions.append(f"(created_at, id) {side} (:created_at, :id)")
+    values |= {"created_at": place.created_at, "id": place.id}
+    return order
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsPage:
     """Newest first; whether there are more on either side."""
@@ -100,11 +110,7 @@ def _found(
     connection: Connection, wanted: Wanted, place: Place | None, limit: int
 ) -> list[BilledJob]:
     conditions, values = _conditions(wanted)
-    order = "DESC"
-    if place:
-        order = "ASC" if place.newer else "DESC"
-        conditions.append(f"(created_at, id) {'>' if place.newer else '<'} (:created_at, :id)")
-        values |= {"created_at": place.created_at, "id": place.id}
+    order = ordered(place, conditions, values)
     found = rows(
         connection,
         f"""
