@@ -123,6 +123,8 @@ def test_compose_gives_the_service_its_settings_and_a_database():
     assert set(service["environment"]) <= SETTINGS
     assert {"DATABASE_URL", "SHARED_KEY", "OPENAI_API_KEY"} <= set(service["environment"])
     assert "@database:5432/" in service["environment"]["DATABASE_URL"]
+    assert service["env_file"] == [{"path": ".env", "required": False}]  # all other settings
+    assert service["environment"]["HOST"] != Config.host  # which only the container itself reaches
     assert set(service["depends_on"]) == set(COMPOSE["services"]) - {"service"}
     assert service["depends_on"]["database"]["condition"] == "service_healthy"
     assert "pg_isready" in " ".join(database["healthcheck"]["test"])
